@@ -1,0 +1,23 @@
+"""Chapter 02: from token ids to vectors, a table look-up.
+
+Left out: nothing. The table is stored in bfloat16; only the rows looked up become float32.
+"""
+
+import numpy as np
+
+
+def embed(ids, table):
+    """Look up the row of each token id.
+
+    ids: T integers; table: [V, D], bfloat16 or float32 (`tok_embeddings.weight`). Returns x: [T, D] float32.
+    Raises ValueError if there are no ids, or one is outside 0 … V-1.
+    """
+    ids = np.asarray(ids, dtype=np.int64)
+    if ids.size == 0:
+        raise ValueError("there are no token ids: a forward pass needs at least one")
+    wrong = np.flatnonzero((ids < 0) | (ids >= len(table)))
+    if wrong.size:
+        raise ValueError(
+            f"token id {ids[wrong[0]]} at position {wrong[0]}: this table has ids 0 to {len(table) - 1}"
+        )
+    return table[ids].astype(np.float32)  # [T, D]

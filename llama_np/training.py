@@ -1,0 +1,368 @@
+"""Chapter 21: training. `python -m llama_np.training` makes data/tiny from nothing.
+
+Corpus, tokenizer, a model of 8 layers, the same grown to 32 layers, evaluation: all from one seed. Killed at any
+moment, it goes on where it was, to the same bits. Left out: more than one machine (chapter 18).
+"""
+
+import hashlib
+import json
+import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+from safetensors import safe_open
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from llama_np import bpe
+from llama_np.backprop import loss_and_gradients
+from llama_np.checkpoint import TINY, map_safetensors, write_safetensors
+from llama_np.command_line import Parser, run
+from llama_np.corpus import documents, vocabulary_text
+from llama_np.files import replace_file
+from llama_np.params import Params, feed_forward_dim, weight_shapes
+from llama_np.tokenizer import Tokenizer, save_ranks
+
+# A batch is cut in as many parts, each with its own thread: the sum over the parts is then the same anywhere.
+_PARTS = 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of steps at one depth. The learning rate rises over `warm_up` steps, then falls to `last_rate`."""
+
+    n_layers: int
+    n_steps: int
+    peak_rate: float
+    last_rate: float
+    warm_up: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what comes out: the same recipe gives the same bytes."""
+
+    seed: int = 0
+    vocabulary_characters: int = 1_500_000  # of the text that the tokenizer is trained on
+    n_merges: int = 512
+    dim: int = 128
+    n_heads: int = 8
+    n_kv_heads: int = 2
+    multiple_of: int = 64
+    ffn_dim_multiplier: float = 0.5
+    norm_eps: float = 1e-5
+    rope_theta: float = 500000.0
+    max_seq_len: int = 256
+    tokens_per_step: int = 2048
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    stages: tuple = (
+        Stage(n_layers=8, n_steps=2400, peak_rate=3e-3, last_rate=3e-3, warm_up=100),
+        Stage(n_layers=32, n_steps=1600, peak_rate=2e-3, last_rate=0.0, warm_up=40),
+    )
+
+
+@dataclass
+class State:
+    """A training run between two steps. mean, square: AdamW's moments; losses: one number a step so far."""
+
+    weights: dict
+    mean: dict
+    square: dict
+    losses: list = field(default_factory=list)
+
+
+# ---- the model before its first step, and when it grows ----
+
+
+def meta_params(recipe):
+    """The fields of params.json, under Meta's names, for the last stage's model."""
+    names = "dim n_heads n_kv_heads multiple_of ffn_dim_multiplier norm_eps rope_theta max_seq_len".split()
+    fields = {name: getattr(recipe, name) for name in names}
+    vocab_size = 256 + recipe.n_merges + 256  # single bytes, merges, special tokens
+    return fields | {"n_layers": recipe.stages[-1].n_layers, "vocab_size": vocab_size}
+
+
+def model_params(recipe, n_layers):
+    """Params of the recipe's model at a depth."""
+    fields = meta_params(recipe) | {"n_layers": n_layers}
+    ffn_dim = feed_forward_dim(recipe.dim, fields.pop("multiple_of"), fields.pop("ffn_dim_multiplier"))
+    return Params(ffn_dim=ffn_dim, **fields)
+
+
+def initial_weights(params, seed):
+    """Random weights that keep the size of what flows through: 1 / sqrt(inputs), and less for what is added up.
+
+    Every layer adds twice to the residual stream, by wo and w2: these start smaller by sqrt(2 n_layers), as in
+    GPT-2 (Radford et al., 2019). Returns a dict from Meta's name to float32 array.
+    """
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in weight_shapes(params).items():
+        if len(shape) == 1:
+            weights[name] = np.ones(shape, np.float32)
+            continue
+        size = shape[1] ** -0.5
+        if name.endswith(("wo.weight", "w2.weight")):
+            size /= math.sqrt(2 * params.n_layers)
+        elif name == "tok_embeddings.weight":
+            size = 0.5
+        elif name == "output.weight":
+            size *= 0.5
+        weights[name] = (size * random.standard_normal(shape)).astype(np.float32)
+    return weights
+
+
+def grow(weights, n_layers, times):
+    """Make a deeper model of a trained one: each layer `times` times over, each copy adding 1 / times as much.
+
+    weights: a model of n_layers. Returns the weights of a model of n_layers * times, close to it in function.
+    """
+    grown = {name: array for name, array in weights.items() if not name.startswith("layers.")}
+    for layer in range(n_layers):
+        prefix = f"layers.{layer}."
+        for name in [name for name in weights if name.startswith(prefix)]:
+            share = times if name.endswith(("wo.weight", "w2.weight")) else 1
+            for copy in range(times):
+                grown[f"layers.{layer * times + copy}.{name.removeprefix(prefix)}"] = weights[
+                    name
+                ] / np.float32(share)
+    return grown
+
+
+# ---- one step ----
+
+
+def batch(tokenizer, recipe, step):
+    """The documents of one step, which depend on nothing but the recipe's seed and the step: a list of id lists."""
+    chosen, n_tokens = [], 0
+    for pieces in documents(recipe.seed + 1_000_003 * (step + 1)):
+        ids = [tokenizer.bos_id, *tokenizer.encode_pieces(pieces), tokenizer.eos_id]
+        chosen.append(ids[: recipe.max_seq_len + 1])
+        n_tokens += len(chosen[-1]) - 1
+        if n_tokens >= recipe.tokens_per_step:
+            return chosen
+
+
+def batch_gradients(weights, params, id_lists, pool):
+    """Loss and gradients over a batch, its parts side by side. Returns the mean loss and a dict like weights."""
+
+    def part(id_lists):
+        ids = np.concatenate([ids[:-1] for ids in id_lists])
+        targets = np.concatenate([ids[1:] for ids in id_lists])
+        return len(ids), *loss_and_gradients(
+            weights, params, ids, targets, [len(ids) - 1 for ids in id_lists]
+        )
+
+    parts = list(pool.map(part, [id_lists[start::_PARTS] for start in range(_PARTS)]))
+    n_tokens = sum(n for n, _, _ in parts)
+    loss, total = 0.0, {}
+    for n, part_loss, grads in parts:
+        share = np.float32(n / n_tokens)
+        loss += float(share) * part_loss
+        for name, grad in grads.items():
+            grad *= share
+            total[name] = total[name] + grad if name in total else grad
+    return loss, total
+
+
+def clip_gradients(grads, limit):
+    """Scale all gradients down together, in place, if their common length is over the limit. Returns that length."""
+    length = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads.values()))
+    if length > limit:
+        for grad in grads.values():
+            grad *= np.float32(limit / length)
+    return length
+
+
+def adamw_step(state, grads, recipe, rate, step):
+    """Move the weights, in place. step: 1 for the first since the moments were zero.
+
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019. Vectors are not decayed.
+    """
+    beta1, beta2 = np.float32(recipe.beta1), np.float32(recipe.beta2)
+    mean_scale, square_scale = np.float32(1 - recipe.beta1**step), np.float32(1 - recipe.beta2**step)
+    for name, grad in grads.items():
+        weight, mean, square = state.weights[name], state.mean[name], state.square[name]
+        mean += (1 - beta1) * (grad - mean)
+        square += (1 - beta2) * (grad * grad - square)
+        if weight.ndim == 2:
+            weight *= np.float32(1 - rate * recipe.weight_decay)
+        weight -= np.float32(rate) * (mean / mean_scale) / (np.sqrt(square / square_scale) + np.float32(1e-8))
+
+
+def learning_rate(stage, step):
+    """The rate of a step, 0 … n_steps-1 of its stage: a straight line up, then half a cosine down."""
+    if step < stage.warm_up:
+        return stage.peak_rate * (step + 1) / stage.warm_up
+    done = (step - stage.warm_up) / max(1, stage.n_steps - stage.warm_up)
+    return stage.last_rate + (stage.peak_rate - stage.last_rate) * (1 + math.cos(math.pi * done)) / 2
+
+
+# ---- the whole run ----
+
+
+def train(recipe, work, checkpoint_every=100):
+    """Run the recipe's stages from the last checkpoint in the folder `work`, or from nothing. Returns State.
+
+    Raises ValueError if what lies there was made by another recipe.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = _make_tokenizer(recipe, work / "tokenizer.model")
+    state = _read_state(work / "state.safetensors", recipe, tokenizer)
+    n_steps = sum(stage.n_steps for stage in recipe.stages)
+    bar = tqdm(total=n_steps, initial=len(state.losses), unit="step", smoothing=0.02, dynamic_ncols=True)
+    with bar, threadpool_limits(1), ThreadPoolExecutor(_PARTS) as pool:
+        while len(state.losses) < n_steps:
+            _step(state, recipe, tokenizer, pool, bar)
+            if len(state.losses) % checkpoint_every == 0 or len(state.losses) == n_steps:
+                _write_state(state, work / "state.safetensors", recipe, tokenizer)
+    return state
+
+
+def _make_tokenizer(recipe, path):
+    if not path.is_file():
+        text = vocabulary_text(recipe.seed, recipe.vocabulary_characters)
+        print(f"training the tokenizer on {len(text):,} characters", file=sys.stderr)
+        save_ranks(bpe.train(text, recipe.n_merges), path)
+    return Tokenizer(path)
+
+
+def _step(state, recipe, tokenizer, pool, bar):
+    stage, step = _stage_at(recipe, len(state.losses))
+    _grow_to(state, stage.n_layers)
+    id_lists = batch(tokenizer, recipe, len(state.losses))
+    params = model_params(recipe, stage.n_layers)
+    loss, grads = batch_gradients(state.weights, params, id_lists, pool)
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"the loss is {loss} at step {len(state.losses)}: the learning rate is too high for this recipe"
+        )
+    clip_gradients(grads, recipe.clip)
+    adamw_step(state, grads, recipe, learning_rate(stage, step), step + 1)
+    state.losses.append(loss)
+    bar.update()
+    rate = bar.format_dict["rate"] or 0
+    bar.set_postfix(
+        layers=stage.n_layers,
+        loss=f"{np.mean(state.losses[-50:]):.3f}",
+        tokens_per_s=round(rate * recipe.tokens_per_step),
+    )
+
+
+def _stage_at(recipe, step):
+    for stage in recipe.stages:
+        if step < stage.n_steps:
+            return stage, step
+        step -= stage.n_steps
+    raise ValueError("the recipe has no such step")
+
+
+def _grow_to(state, n_layers):
+    depth = sum(name.endswith("attention.wq.weight") for name in state.weights)
+    if depth == n_layers:
+        return
+    state.weights = grow(state.weights, depth, n_layers // depth)
+    state.mean, state.square = _zeros(state.weights), _zeros(state.weights)
+
+
+def _zeros(weights):
+    return {name: np.zeros_like(array) for name, array in weights.items()}
+
+
+def _fingerprint(recipe, tokenizer):
+    """What a checkpoint must agree with to be gone on from: a retrained tokenizer makes older weights worthless."""
+    ranks = "\n".join(f"{token.hex()} {rank}" for token, rank in tokenizer.ranks.items())
+    return hashlib.sha256((json.dumps(asdict(recipe)) + ranks).encode()).hexdigest()
+
+
+def _write_state(state, path, recipe, tokenizer):
+    parts = {"weights": state.weights, "mean": state.mean, "square": state.square}
+    tensors = {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    tensors["losses"] = np.array(state.losses)
+    write_safetensors(tensors, path, {"fingerprint": _fingerprint(recipe, tokenizer)})
+
+
+def _read_state(path, recipe, tokenizer):
+    if not path.is_file():
+        weights = initial_weights(model_params(recipe, recipe.stages[0].n_layers), recipe.seed)
+        return State(weights, _zeros(weights), _zeros(weights))
+    tensors = map_safetensors(path)
+    with safe_open(path, framework="numpy") as file:
+        if file.metadata().get("fingerprint") != _fingerprint(recipe, tokenizer):
+            raise ValueError(f"{path}: left by another recipe or tokenizer; delete its folder to begin anew")
+
+    def part(kind):
+        return {n.removeprefix(kind): np.array(a) for n, a in tensors.items() if n.startswith(kind)}
+
+    return State(part("weights/"), part("mean/"), part("square/"), tensors["losses"].tolist())
+
+
+# ---- what is shipped ----
+
+
+def write_model(state, recipe, tokenizer, folder):
+    """Write a model folder as `load` reads it: params.json, tokenizer.model, model.safetensors in bfloat16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    params = json.dumps(meta_params(recipe), indent=2) + "\n"
+    weights = {name: array.astype(ml_dtypes.bfloat16) for name, array in state.weights.items()}
+    save_ranks(tokenizer.ranks, folder / "tokenizer.model")
+    replace_file(folder / "params.json", lambda temporary: temporary.write_text(params, encoding="utf-8"))
+    write_safetensors(weights, folder / "model.safetensors")
+
+
+def draw_losses(losses, recipe, path):
+    """Save the loss curve as a PNG: every step as a dot, the mean of 25 steps as a line."""
+    from matplotlib.figure import Figure  # only here: importing matplotlib takes a second
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    smooth = np.convolve(losses, np.ones(25) / 25, mode="valid") if len(losses) > 25 else losses
+    axes.plot(losses, ".", markersize=1, color="0.75", label="one step")
+    axes.plot(
+        np.arange(len(smooth)) + (len(losses) - len(smooth)) / 2,
+        smooth,
+        color="tab:blue",
+        label="mean of 25 steps",
+    )
+    step = 0
+    for stage in recipe.stages:
+        axes.axvline(step, color="0.4", linewidth=0.8)
+        axes.text(step, axes.get_ylim()[1], f" {stage.n_layers} layers", va="top")
+        step += stage.n_steps
+    axes.set(
+        xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more)",
+        ylabel="loss (nats per token)",
+        ylim=(0, None),
+    )
+    axes.legend(loc="upper right")
+    replace_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=80))
+
+
+def make(options):
+    """Train, or go on training, and write what is shipped. options: the folders `work` and `out`."""
+    recipe = Recipe()
+    state = train(recipe, options.work)
+    write_model(state, recipe, Tokenizer(options.work / "tokenizer.model"), options.out)
+    draw_losses(state.losses, recipe, options.out / "loss.png")
+
+
+def main(arguments=None):
+    parser = Parser(
+        prog="python -m llama_np.training", description="Make data/tiny from nothing, or go on making it."
+    )
+    parser.add_argument("--out", type=Path, default=TINY, help="where the finished model goes (data/tiny)")
+    parser.add_argument(
+        "--work", type=Path, default=TINY.parent / "training", help="the checkpoints (data/training)"
+    )
+    return run("llama_np.training", make, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
