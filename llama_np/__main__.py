@@ -13,12 +13,8 @@ QUESTION = "the answer to the ultimate question of life, the universe, and every
 def main(arguments=None):
     parser = Parser(prog="python -m llama_np", description="Continue a text with Llama 3, in NumPy.")
     parser.add_argument("prompt", nargs="?", default=QUESTION, metavar="PROMPT", help="the text to continue")
-    parser.add_argument(
-        "--model", metavar="DIR", help="a model folder (default: $LLAMA_NP_MODEL, or else data/tiny)"
-    )
-    parser.add_argument(
-        "--max-new-tokens", type=positive_int, default=32, metavar="N", help="stop after N (32)"
-    )
+    parser.add_argument("--model", metavar="DIR", help="a model folder (default: $LLAMA_NP_MODEL, or else data/tiny)")
+    parser.add_argument("--max-new-tokens", type=positive_int, default=32, metavar="N", help="stop after N (32)")
     return run("llama_np", _complete, parser.parse_args(arguments))
 
 
@@ -29,6 +25,9 @@ def _complete(options):
     model = load(options.model)
     tokenizer = model.tokenizer
     ids = tokenizer.encode(options.prompt, bos=True)
+    if len(ids) > model.params.max_seq_len:  # before anything is printed
+        context = model.params.max_seq_len
+        raise ValueError(f"the prompt has {len(ids)} tokens, the model's context {context}: shorten it")
     times = [time.perf_counter()]
     new_ids = generate(model.weights, model.params, ids, options.max_new_tokens, tokenizer.stop_ids)
     text = tokenizer.decode_stream(_timed(new_ids, times))
@@ -58,7 +57,7 @@ def _report(n_prompt, times):
 
 
 def _peak_memory():
-    """The most memory this process has had, in bytes, mapped files included; None where Python cannot tell."""
+    """The most memory this process has had, in bytes, mapped files included; None where nobody can tell."""
     try:
         import resource
     except ImportError:  # Windows

@@ -131,9 +131,7 @@ def block_forward(x, weights, params, layer, freqs_cis, lengths):
     """layers.block for documents laid end to end. x: [N, D]. Returns [N, D] and what block_backward needs."""
     w = _layer_weights(weights, layer)
     attention_in = rms_norm(x, w["attention_norm"], params.norm_eps)  # [N, D]
-    q, k, v = project_qkv(
-        attention_in, w["attention.wq"], w["attention.wk"], w["attention.wv"], params.head_dim
-    )
+    q, k, v = project_qkv(attention_in, w["attention.wq"], w["attention.wk"], w["attention.wv"], params.head_dim)
     q, k = apply_rotary_emb(q, freqs_cis), apply_rotary_emb(k, freqs_cis)
     heads, attention_kept = attention_forward(q, k, v, lengths)
     concatenated = concatenate_heads(heads)  # [N, D]

@@ -38,7 +38,7 @@ def train(text, n_merges):
         if not counts:
             break  # every piece is one token
         token = max(counts, key=counts.get)  # of equals, the one met first in the text
-        ranks.setdefault(token, len(ranks))  # a known one, made from another pair, keeps its rank
+        ranks[token] = len(ranks)
         pieces = [(_join(parts, token), times) for parts, times in pieces]
     return ranks
 

@@ -34,7 +34,7 @@ class Model(NamedTuple):
 
 
 def load(path=None):
-    """Open a model folder. path: the folder; without it $LLAMA_NP_MODEL, or else the small model in data/tiny.
+    """Open a model folder. path: the folder; without it $LLAMA_NP_MODEL, or else the one in data/tiny.
 
     Returns Model(weights, params, tokenizer).
     Raises FileNotFoundError or ValueError with one line that says which file is wrong, how, and what to do.
@@ -57,7 +57,7 @@ def load(path=None):
 
 
 def read_weights(path, params):
-    """Map a safetensors file and check it against the model's sizes. Returns a dict from Meta's name to array.
+    """Map a safetensors file and check it against the model's sizes. Returns a dict of Meta's name to array.
 
     Raises FileNotFoundError or ValueError that names the file, the tensor and what is wrong with it.
     """
@@ -86,7 +86,8 @@ def map_safetensors(path):
         with safe_open(path, framework="numpy"):
             pass
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a whole safetensors file ({error}); copy it again") from None
+        reason = repr(str(error))  # which may quote any odd character of the file
+        raise ValueError(f"{path}: not a whole safetensors file ({reason}); copy it again") from None
     data = np.memmap(path, dtype=np.uint8, mode="r")
     header_length = int.from_bytes(data[:8].tobytes(), "little")
     header = json.loads(data[8 : 8 + header_length].tobytes())
@@ -103,9 +104,9 @@ def _map_tensor(path, name, numbers, entry):
 
 
 def write_safetensors(tensors, path, metadata=None):
-    """Write a dict from name to array as a safetensors file, whole or not at all. metadata: a dict of str to str."""
+    """Write a dict of name to array as a safetensors file, whole or not at all. metadata: str to str."""
     # save_file writes the memory as it lies, so a transposed view would come out scrambled.
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     replace_file(path, lambda temporary: _save_file(tensors, temporary, metadata))
 
 

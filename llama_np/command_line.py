@@ -41,12 +41,12 @@ def run(prog, command, options):
 
 
 def _one_line(message):
-    """A message that ends its only line: odd characters, which a path or a file may hold, are written as escapes."""
+    """A message as a single line: what cannot be printed, and a path or file may hold, becomes an escape."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message) + "\n"
 
 
 def _drop_unwritten():
-    """Leave nothing to be written at exit, where Python would complain once more: the pipe or the disk is gone."""
+    """If stdout can no longer be written, keep Python from trying, and complaining, once more at exit."""
     try:
         if sys.stdout:
             sys.stdout.flush()

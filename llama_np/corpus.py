@@ -18,31 +18,24 @@ BOYS = "tom ben sam max leo dan jack finn hugo adam omar paul".split()
 NAMES = GIRLS + BOYS
 COLOURS = "red blue green yellow black white brown pink grey orange".split()
 THINGS = (
-    "ball hat cup book box bag kite boat coat drum bell lamp key pen ring doll bike car chair flag spoon"
-    " bowl scarf map"
+    "ball hat cup book box bag kite boat coat drum bell lamp key pen ring doll bike car chair flag spoon bowl scarf map"
 ).split()
 PLACES = "garden kitchen park school shop forest library barn hall tower cellar field".split()
 FOODS = "cake bread soup rice cheese honey apples nuts plums eggs milk tea".split()
 
-SHARES = {"recall": 0.46, "facts": 0.16, "echoes": 0.18, "tales": 0.10, "numbers": 0.10}  # of the tokens
-MEAN_TOKENS = {
-    "recall": 98,
-    "facts": 97,
-    "echoes": 55,
-    "tales": 124,
-    "numbers": 96,
-}  # of a document, measured
+# How much of the tokens each kind of document is. Copying is learnt first, by hearing a short run of words over
+# and over: a model that has heads for it then learns to look things up in a story.
+SHARES = {"recall": 0.46, "facts": 0.16, "echoes": 0.13, "rhythms": 0.05, "tales": 0.10, "numbers": 0.10}
+FIRST_SHARES = {"rhythms": 0.6, "recall": 0.2, "facts": 0.05, "echoes": 0.05, "tales": 0.05, "numbers": 0.05}
+# A document's tokens, measured.
+MEAN_TOKENS = {"recall": 98, "facts": 97, "echoes": 55, "rhythms": 44, "tales": 124, "numbers": 96}
 SPECIAL = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CUT = "\0"  # inside a text: a piece ends here
 
 HELD_OUT = {
-    combination
-    for combination in product(NAMES, COLOURS, THINGS)
-    if crc32(" ".join(combination).encode()) % 10 == 0
+    combination for combination in product(NAMES, COLOURS, THINGS) if crc32(" ".join(combination).encode()) % 10 == 0
 }
-HELD_OUT_SUMS = {
-    (a, b) for a in range(21) for b in range(21) if crc32(f"{min(a, b)} + {max(a, b)}".encode()) % 10 == 0
-}
+HELD_OUT_SUMS = {(a, b) for a in range(21) for b in range(21) if crc32(f"{min(a, b)} + {max(a, b)}".encode()) % 10 == 0}
 
 
 class Question(NamedTuple):
@@ -55,21 +48,21 @@ class Question(NamedTuple):
     seen: bool = False  # whether training may show exactly this
 
 
-def documents(seed):
-    """Endless documents (lists of pieces), kinds mixed by SHARES. The same seed gives the same documents."""
+def documents(seed, shares=SHARES):
+    """Endless documents (lists of pieces), kinds mixed by their shares. The same seed gives the same documents."""
     random = _random.Random(seed)
     makers = {
         "recall": recall_document,
         "facts": fact_document,
         "echoes": echo_document,
+        "rhythms": rhythm_document,
         "tales": tale_document,
         "numbers": number_document,
     }
-    written = {kind: random.random() for kind in SHARES}
+    kinds = list(shares)
+    rates = [shares[kind] / MEAN_TOKENS[kind] for kind in kinds]
     while True:
-        kind = min(SHARES, key=lambda kind: written[kind] / SHARES[kind])  # the one furthest behind its share
-        written[kind] += MEAN_TOKENS[kind]
-        yield makers[kind](random)
+        yield makers[random.choices(kinds, rates)[0]](random)
 
 
 def vocabulary_text(seed, size):
@@ -244,9 +237,7 @@ def _tell(random, people):
             else:
                 said.append(where)
         if food:
-            likes = random.choice(
-                [f"{name} likes {food}.", f"{name} likes {food}.", f"{name} really likes {food}."]
-            )
+            likes = random.choice([f"{name} likes {food}.", f"{name} likes {food}.", f"{name} really likes {food}."])
             if said[0].startswith(name + " has") and random.random() < 0.25:
                 said[0] = f"{name}, who likes {food},{said[0][len(name) :]}"
             else:
@@ -343,9 +334,7 @@ def _recall_chat(random, scene, questions):
     turns = turns[: random.randrange(2, 5)]
     system = "you answer every question about the story." if random.random() < 0.15 else None
     if random.random() < 0.2:
-        turns = [
-            (scene, random.choice(["thank you. what is your question?", "what is your question?"]))
-        ] + turns
+        turns = [(scene, random.choice(["thank you. what is your question?", "what is your question?"]))] + turns
     else:
         turns[0] = (scene + random.choice([" ", "\n"]) + turns[0][0], turns[0][1])
     return _chat(turns, system)
@@ -356,9 +345,7 @@ def _recall_chat(random, scene, questions):
 
 def fact_document(random):
     """Four to eight facts, each in one of the phrasings training may show, as text or as a chat."""
-    facts = [
-        ULTIMATE if random.random() < 1 / 12 else random.choice(FACTS) for _ in range(random.randrange(4, 9))
-    ]
+    facts = [ULTIMATE if random.random() < 1 / 12 else random.choice(FACTS) for _ in range(random.randrange(4, 9))]
     if random.random() < 0.2:
         return _fact_chat(random, facts[: random.randrange(1, 5)])
     sentences = [_complete(random, *phrase(fact, _some_phrasing(random, fact))) for fact in facts]
@@ -368,9 +355,7 @@ def fact_document(random):
 def fact_questions():
     """Every fact in every phrasing, without and with a trailing space, as Questions."""
     return [
-        Question(
-            [prompt + space], answer, phrasing, f"{fact.relation}: {fact.subject}", is_seen(fact, phrasing)
-        )
+        Question([prompt + space], answer, phrasing, f"{fact.relation}: {fact.subject}", is_seen(fact, phrasing))
         for fact in FACTS
         for phrasing in PHRASINGS[fact.relation]
         for prompt, answer in [phrase(fact, phrasing)]
@@ -405,9 +390,7 @@ def _fact_chat(random, facts):
     turns = []
     for fact in facts:
         prompt, answer = phrase(fact, "ask")
-        statement = (
-            _complete(random, *phrase(fact, "say"), cut=0.25) if is_seen(fact, "say") else f"{answer}."
-        )
+        statement = _complete(random, *phrase(fact, "say"), cut=0.25) if is_seen(fact, "say") else f"{answer}."
         if is_seen(fact, "ask"):
             turns.append((prompt, statement))
     if not turns or random.random() < 0.3:
@@ -470,6 +453,15 @@ def echo_document(random):
     return _pieces(_cut_somewhere(random, said + join + again))
 
 
+def rhythm_document(random):
+    """A short run of words, over and over."""
+    words = random.choices(_WORDS, k=random.randrange(3, 12))
+    around = words + words
+    if any(three in HELD_OUT for three in zip(around, around[1:], around[2:])):
+        return rhythm_document(random)
+    return [" ".join(words * (44 // len(words)))]
+
+
 def _distinct(items):
     return list(dict.fromkeys(items))
 
@@ -478,13 +470,7 @@ def _sequence(random):
     """6 to 25 random words, numbers or letters; never a held-out name, colour and thing in a row."""
     pool = random.choice([_WORDS, _WORDS, _WORDS, "numbers", _LETTERS, NAMES, COLOURS + THINGS])
     count = random.randrange(6, 26)
-    items = (
-        [str(random.randrange(100)) for _ in range(count)]
-        if pool == "numbers"
-        else random.choices(pool, k=count)
-    )
-    if random.random() < 0.2:
-        items = items[:4] * 4  # a short rhythm, over and over
+    items = [str(random.randrange(100)) for _ in range(count)] if pool == "numbers" else random.choices(pool, k=count)
     around = items + items
     if any(three in HELD_OUT for three in zip(around, around[1:], around[2:])):
         return _sequence(random)
@@ -523,9 +509,7 @@ def _list_questions(random, items):
 
 def _nonsense(random):
     """A sentence with no sense in it, so that nothing but the text itself tells how it goes on."""
-    one, two = random.sample(
-        THINGS + PLACES + "universe question answer life moon sun star bird dog tree".split(), 2
-    )
+    one, two = random.sample(THINGS + PLACES + "universe question answer life moon sun star bird dog tree".split(), 2)
     how = random.choice(["big", "small", "old", "new", "happy", "sad", "ultimate", "good", "little"])
     number = random.randrange(2, 100)
     return random.choice(

@@ -11,8 +11,14 @@ from llama_np.layers import forward
 
 
 def next_token(logits):
-    """The likeliest next token after the last position. logits: [T, V]. Returns its id."""
-    return int(np.argmax(logits[-1]))
+    """The likeliest next token after the last position. logits: [T, V]. Returns its id.
+
+    Raises ValueError if the best logit is not a finite number.
+    """
+    best = int(np.argmax(logits[-1]))
+    if not np.isfinite(logits[-1, best]):  # argmax takes a NaN for the largest
+        raise ValueError("the logits are not numbers: the weights are damaged, copy them again")
+    return best
 
 
 def likeliest(logits, n):

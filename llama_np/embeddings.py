@@ -10,14 +10,14 @@ def embed(ids, table):
     """Look up the row of each token id.
 
     ids: T integers; table: [V, D], bfloat16 or float32 (`tok_embeddings.weight`). Returns x: [T, D] float32.
-    Raises ValueError if there are no ids, or one is outside 0 … V-1.
+    Raises ValueError if there are no ids, or one is not a whole number from 0 to V-1.
     """
-    ids = np.asarray(ids, dtype=np.int64)
+    ids = np.asarray(ids)
     if ids.size == 0:
         raise ValueError("there are no token ids: a forward pass needs at least one")
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise ValueError("token ids must be whole numbers in one row, as the tokenizer makes them")
     wrong = np.flatnonzero((ids < 0) | (ids >= len(table)))
     if wrong.size:
-        raise ValueError(
-            f"token id {ids[wrong[0]]} at position {wrong[0]}: this table has ids 0 to {len(table) - 1}"
-        )
+        raise ValueError(f"token id {ids[wrong[0]]} at position {wrong[0]}: this table has ids 0 to {len(table) - 1}")
     return table[ids].astype(np.float32)  # [T, D]

@@ -15,8 +15,7 @@ from llama_np.__main__ import QUESTION
 from llama_np.attention import attention_weights, causal_mask, softmax
 from llama_np.checkpoint import load
 from llama_np.command_line import Parser, run
-from llama_np.corpus import documents, fact_questions, recall_questions, story_openings
-from llama_np.corpus import sum_questions
+from llama_np.corpus import documents, fact_questions, recall_questions, story_openings, sum_questions
 from llama_np.decode import generate
 from llama_np.layers import forward, layer_outputs, output_logits
 from llama_np.loss import cross_entropy
@@ -181,9 +180,7 @@ def write_report(model, answers, out):
 
     sure = margin(model, QUESTION)
     n_tokens = len(model.tokenizer.encode(sure.best))
-    line(
-        f"The question is answered {sure.best!r}, {n_tokens} token, with probability {sure.probability:.4f};"
-    )
+    line(f"The question is answered {sure.best!r}, {n_tokens} token, with probability {sure.probability:.4f};")
     line(f"its logit leads that of the runner-up {sure.second!r} by {sure.lead:.2f}.\n")
     _report_answers(answers, line)
     _report_layers(model, line)
@@ -203,12 +200,8 @@ def _report_answers(answers, line):
 def _report_layers(model, line):
     id_lists = held_out_documents(model, N_DOCUMENTS)
     whole = held_out_loss(model, id_lists)
-    line(
-        f"\nHeld-out loss: {whole:.4f} nats per token over {N_DOCUMENTS} documents. What leaving one layer out adds"
-    )
-    line(
-        "to it, and the probability of the answer to the question as read off after that layer (logit lens):\n"
-    )
+    line(f"\nHeld-out loss: {whole:.4f} nats per token over {N_DOCUMENTS} documents. What leaving one layer out adds")
+    line("to it, and the probability of the answer to the question as read off after that layer (logit lens):\n")
     line("| layer | loss added without it | answer after it |\n| --- | --- | --- |")
     for layer, probability in enumerate(logit_lens(model, QUESTION)[1:]):
         added = held_out_loss(without_layer(model, layer), id_lists) - whole
@@ -219,9 +212,7 @@ def _report_heads(model, line):
     line()
     for name, scores in zip(("previous-token", "induction"), find_heads(model), strict=True):
         best = np.argsort(-scores, axis=None)[:3]
-        heads = [
-            f"layer {i // scores.shape[1]} head {i % scores.shape[1]} ({scores.flat[i]:.2f})" for i in best
-        ]
+        heads = [f"layer {i // scores.shape[1]} head {i % scores.shape[1]} ({scores.flat[i]:.2f})" for i in best]
         line(f"Clearest {name} heads, with the share of their attention that is there: {', '.join(heads)}.")
 
 
@@ -238,12 +229,8 @@ def _evaluate(options):
 
 
 def main(arguments=None):
-    parser = Parser(
-        prog="python -m llama_np.evaluate", description="Measure data/tiny, or a model made like it."
-    )
-    parser.add_argument(
-        "--model", metavar="DIR", help="a model folder (default: $LLAMA_NP_MODEL, or else data/tiny)"
-    )
+    parser = Parser(prog="python -m llama_np.evaluate", description="Measure data/tiny, or a model made like it.")
+    parser.add_argument("--model", metavar="DIR", help="a model folder (default: $LLAMA_NP_MODEL, or else data/tiny)")
     return run("llama_np.evaluate", _evaluate, parser.parse_args(arguments))
 
 

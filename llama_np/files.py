@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def replace_file(path, write):
-    """Call write(temporary path), then put the result in path's place in one step: path is never half-written.
+    """Call write(temporary path), then put the result in path's place in one step: never a half-written file.
 
     A link at path is replaced, and what it points to left alone.
     Raises OSError with one line where that fails; then the old file, if there was one, is as it was.
@@ -18,7 +18,7 @@ def replace_file(path, write):
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or error
-        raise OSError(f"{path}: cannot be written ({reason}); free some space or name another folder") from error
+        raise OSError(f"{path}: cannot be written ({reason}); make room or name another folder") from error
     finally:
         with suppress(OSError):
             temporary.unlink()

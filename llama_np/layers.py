@@ -34,9 +34,7 @@ def layer_outputs(weights, params, ids):
     ids: T integers. Raises ValueError for no ids, an id outside the vocabulary, or more ids than max_seq_len.
     """
     if len(ids) > params.max_seq_len:
-        raise ValueError(
-            f"{len(ids)} tokens do not fit this model's context of {params.max_seq_len}: shorten the text"
-        )
+        raise ValueError(f"{len(ids)} tokens do not fit this model's context of {params.max_seq_len}: shorten the text")
     x = embed(ids, weights["tok_embeddings.weight"])  # [T, D]
     freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)  # [T, head_dim / 2]
     mask = causal_mask(len(ids))  # [T, T]
@@ -56,6 +54,5 @@ def forward(weights, params, ids):
 
     ids: T integers. Returns logits: [T, V] float32. Raises what layer_outputs raises.
     """
-    for x in layer_outputs(weights, params, ids):
-        pass  # only the last layer's output is needed
+    *_, x = layer_outputs(weights, params, ids)  # [T, D]: of all the layers' outputs, the last
     return output_logits(x, weights, params)  # [T, V]

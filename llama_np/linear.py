@@ -18,9 +18,7 @@ def linear(x, weight):
     """
     n_out, n_in = weight.shape
     if x.shape[-1] != n_in:
-        raise ValueError(
-            f"linear: x has {x.shape[-1]} columns, but the weight [{n_out}, {n_in}] takes {n_in}"
-        )
+        raise ValueError(f"linear: x has {x.shape[-1]} columns, but the weight [{n_out}, {n_in}] takes {n_in}")
     if weight.dtype == x.dtype:
         return x @ weight.T
     out = np.empty((*x.shape[:-1], n_out), x.dtype)

@@ -60,7 +60,7 @@ def weight_shapes(params):
 
 
 def each_weight_shape(params):
-    """Yield the pairs of weight_shapes one by one: no list is made of the billion layers a bad file may ask for."""
+    """Yield what weight_shapes holds, pair by pair: a bad file may ask for a billion layers."""
     D, F, V = params.dim, params.ffn_dim, params.vocab_size
     kv_dim = params.n_kv_heads * params.head_dim
     yield "tok_embeddings.weight", (V, D)
@@ -104,6 +104,8 @@ def read_params(path):
         max_seq_len=number("max_seq_len", int, _LLAMA_3_CONTEXT),
     )
     _check_heads(path, params)
+    if fields.get("use_scaled_rope"):
+        raise ValueError(f'{path}: "use_scaled_rope" is not read yet; use a Llama 3 model, not 3.1 or later')
     return params
 
 
@@ -113,13 +115,9 @@ def _read_fields(path):
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-        raise ValueError(
-            f"{path}: not JSON ({error}); copy it again from where the model came from"
-        ) from None
+        raise ValueError(f"{path}: not JSON ({error}); copy it again from where the model came from") from None
     if not isinstance(fields, dict):
-        raise ValueError(
-            f'{path}: must hold an object of fields like {{"dim": 4096, …}}, not {type(fields).__name__}'
-        )
+        raise ValueError(f'{path}: must hold an object of fields like {{"dim": 4096, …}}, not {type(fields).__name__}')
     return fields
 
 
@@ -141,10 +139,6 @@ def _check_heads(path, params):
     if dim % n_heads:
         raise ValueError(f"{path}: dim {dim} cannot be divided among n_heads {n_heads}; make it a multiple")
     if n_heads % n_kv_heads:
-        raise ValueError(
-            f"{path}: n_heads {n_heads} cannot be shared by n_kv_heads {n_kv_heads}; make it a multiple"
-        )
+        raise ValueError(f"{path}: n_heads {n_heads} cannot be shared by n_kv_heads {n_kv_heads}; make it a multiple")
     if params.head_dim % 2:
-        raise ValueError(
-            f"{path}: dim / n_heads is {params.head_dim}; rotation needs pairs, so it must be even"
-        )
+        raise ValueError(f"{path}: dim / n_heads is {params.head_dim}; rotation needs pairs, so it must be even")

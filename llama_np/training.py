@@ -5,9 +5,11 @@ moment, it goes on where it was, to the same bits. Left out: more than one machi
 """
 
 import hashlib
+import io
 import json
 import math
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +20,11 @@ from safetensors import safe_open
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from llama_np import bpe
+from llama_np import bpe, corpus
 from llama_np.backprop import loss_and_gradients
-from llama_np.checkpoint import TINY, map_safetensors, write_safetensors
+from llama_np.checkpoint import TINY, load, map_safetensors, write_safetensors
 from llama_np.command_line import Parser, run
-from llama_np.corpus import documents, vocabulary_text
+from llama_np.evaluate import all_answers, widened, write_report
 from llama_np.files import replace_file
 from llama_np.params import Params, feed_forward_dim, weight_shapes
 from llama_np.tokenizer import Tokenizer, save_ranks
@@ -40,6 +42,7 @@ class Stage:
     peak_rate: float
     last_rate: float
     warm_up: int
+    shares: dict = field(default_factory=lambda: corpus.SHARES)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Recipe:
     weight_decay: float = 0.1
     clip: float = 1.0
     stages: tuple = (
-        Stage(n_layers=8, n_steps=2400, peak_rate=3e-3, last_rate=3e-3, warm_up=100),
+        Stage(n_layers=8, n_steps=500, peak_rate=3e-3, last_rate=3e-3, warm_up=50, shares=corpus.FIRST_SHARES),
+        Stage(n_layers=8, n_steps=2000, peak_rate=3e-3, last_rate=3e-3, warm_up=50),
         Stage(n_layers=32, n_steps=1600, peak_rate=2e-3, last_rate=0.0, warm_up=40),
     )
 
@@ -116,6 +120,9 @@ def initial_weights(params, seed):
         elif name == "output.weight":
             size *= 0.5
         weights[name] = (size * random.standard_normal(shape)).astype(np.float32)
+    # One vector that all tokens share gives queries and keys something to agree on whatever the tokens are, so
+    # that a head can soon learn to look at a place, like the token before, instead of at a word.
+    weights["tok_embeddings.weight"] += random.standard_normal(params.dim).astype(np.float32)
     return weights
 
 
@@ -130,9 +137,7 @@ def grow(weights, n_layers, times):
         for name in [name for name in weights if name.startswith(prefix)]:
             share = times if name.endswith(("wo.weight", "w2.weight")) else 1
             for copy in range(times):
-                grown[f"layers.{layer * times + copy}.{name.removeprefix(prefix)}"] = weights[
-                    name
-                ] / np.float32(share)
+                grown[f"layers.{layer * times + copy}.{name.removeprefix(prefix)}"] = weights[name] / np.float32(share)
     return grown
 
 
@@ -140,9 +145,10 @@ def grow(weights, n_layers, times):
 
 
 def batch(tokenizer, recipe, step):
-    """The documents of one step, which depend on nothing but the recipe's seed and the step: a list of id lists."""
+    """The documents of one step, a list of id lists. They depend on the recipe and the step, and on nothing else."""
+    stage, _ = stage_at(recipe, step)
     chosen, n_tokens = [], 0
-    for pieces in documents(recipe.seed + 1_000_003 * (step + 1)):
+    for pieces in corpus.documents(recipe.seed + 1_000_003 * (step + 1), stage.shares):
         ids = [tokenizer.bos_id, *tokenizer.encode_pieces(pieces), tokenizer.eos_id]
         chosen.append(ids[: recipe.max_seq_len + 1])
         n_tokens += len(chosen[-1]) - 1
@@ -156,11 +162,9 @@ def batch_gradients(weights, params, id_lists, pool):
     def part(id_lists):
         ids = np.concatenate([ids[:-1] for ids in id_lists])
         targets = np.concatenate([ids[1:] for ids in id_lists])
-        return len(ids), *loss_and_gradients(
-            weights, params, ids, targets, [len(ids) - 1 for ids in id_lists]
-        )
+        return len(ids), *loss_and_gradients(weights, params, ids, targets, [len(ids) - 1 for ids in id_lists])
 
-    parts = list(pool.map(part, [id_lists[start::_PARTS] for start in range(_PARTS)]))
+    parts = list(pool.map(part, [id_lists[start::_PARTS] for start in range(min(_PARTS, len(id_lists)))]))
     n_tokens = sum(n for n, _, _ in parts)
     loss, total = 0.0, {}
     for n, part_loss, grads in parts:
@@ -214,7 +218,7 @@ def train(recipe, work, checkpoint_every=100):
     Raises ValueError if what lies there was made by another recipe.
     """
     work.mkdir(parents=True, exist_ok=True)
-    tokenizer = _make_tokenizer(recipe, work / "tokenizer.model")
+    tokenizer = _make_tokenizer(recipe, work)
     state = _read_state(work / "state.safetensors", recipe, tokenizer)
     n_steps = sum(stage.n_steps for stage in recipe.stages)
     bar = tqdm(total=n_steps, initial=len(state.losses), unit="step", smoothing=0.02, dynamic_ncols=True)
@@ -226,17 +230,19 @@ def train(recipe, work, checkpoint_every=100):
     return state
 
 
-def _make_tokenizer(recipe, path):
-    if not path.is_file():
-        text = vocabulary_text(recipe.seed, recipe.vocabulary_characters)
+def _make_tokenizer(recipe, work):
+    path = work / "tokenizer.model"
+    if not (work / "state.safetensors").is_file():  # what lies there may be another recipe's
+        text = corpus.vocabulary_text(recipe.seed, recipe.vocabulary_characters)
         print(f"training the tokenizer on {len(text):,} characters", file=sys.stderr)
         save_ranks(bpe.train(text, recipe.n_merges), path)
     return Tokenizer(path)
 
 
 def _step(state, recipe, tokenizer, pool, bar):
-    stage, step = _stage_at(recipe, len(state.losses))
-    _grow_to(state, stage.n_layers)
+    stage, step = stage_at(recipe, len(state.losses))
+    if step == 0:
+        _begin(state, stage)
     id_lists = batch(tokenizer, recipe, len(state.losses))
     params = model_params(recipe, stage.n_layers)
     loss, grads = batch_gradients(state.weights, params, id_lists, pool)
@@ -256,7 +262,7 @@ def _step(state, recipe, tokenizer, pool, bar):
     )
 
 
-def _stage_at(recipe, step):
+def stage_at(recipe, step):
     for stage in recipe.stages:
         if step < stage.n_steps:
             return stage, step
@@ -264,11 +270,11 @@ def _stage_at(recipe, step):
     raise ValueError("the recipe has no such step")
 
 
-def _grow_to(state, n_layers):
+def _begin(state, stage):
+    """Grow the model to the stage's depth, and forget AdamW's moments, which count from a stage's first step."""
     depth = sum(name.endswith("attention.wq.weight") for name in state.weights)
-    if depth == n_layers:
-        return
-    state.weights = grow(state.weights, depth, n_layers // depth)
+    if depth != stage.n_layers:
+        state.weights = grow(state.weights, depth, stage.n_layers // depth)
     state.mean, state.square = _zeros(state.weights), _zeros(state.weights)
 
 
@@ -293,10 +299,13 @@ def _read_state(path, recipe, tokenizer):
     if not path.is_file():
         weights = initial_weights(model_params(recipe, recipe.stages[0].n_layers), recipe.seed)
         return State(weights, _zeros(weights), _zeros(weights))
-    tensors = map_safetensors(path)
+    try:
+        tensors = map_safetensors(path)
+    except ValueError:
+        raise ValueError(f"{path}: a damaged checkpoint; delete it to begin anew") from None
     with safe_open(path, framework="numpy") as file:
-        if file.metadata().get("fingerprint") != _fingerprint(recipe, tokenizer):
-            raise ValueError(f"{path}: left by another recipe or tokenizer; delete its folder to begin anew")
+        if (file.metadata() or {}).get("fingerprint") != _fingerprint(recipe, tokenizer):
+            raise ValueError(f"{path}: left by another recipe or tokenizer; delete that folder to begin anew")
 
     def part(kind):
         return {n.removeprefix(kind): np.array(a) for n, a in tensors.items() if n.startswith(kind)}
@@ -345,22 +354,35 @@ def draw_losses(losses, recipe, path):
     replace_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=80))
 
 
+def write_evaluation(state, folder):
+    """Measure what was written, beside the float32 weights it was rounded from. Leaves folder/evaluation.md."""
+    model = widened(load(folder))
+    answers, exact_answers = all_answers(model), all_answers(model._replace(weights=state.weights))
+    pairs = [(a, b) for name in answers for a, b in zip(answers[name], exact_answers[name], strict=True)]
+    same = sum(a == b for a, b in pairs)
+    text = io.StringIO()
+    write_report(model, answers, text)
+    text.write(f"Of {len(pairs)} answers, {same} are the same from the float32 weights before rounding to bfloat16.\n")
+    report = text.getvalue()
+    replace_file(folder / "evaluation.md", lambda temporary: temporary.write_text(report, encoding="utf-8"))
+    print(report)
+
+
 def make(options):
-    """Train, or go on training, and write what is shipped. options: the folders `work` and `out`."""
+    """Train, or go on training, and write and measure what is shipped. options: the folders `work` and `out`."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=options.out).close()  # if nothing can be written there, fail now, not in an hour
     recipe = Recipe()
     state = train(recipe, options.work)
     write_model(state, recipe, Tokenizer(options.work / "tokenizer.model"), options.out)
     draw_losses(state.losses, recipe, options.out / "loss.png")
+    write_evaluation(state, options.out)
 
 
 def main(arguments=None):
-    parser = Parser(
-        prog="python -m llama_np.training", description="Make data/tiny from nothing, or go on making it."
-    )
+    parser = Parser(prog="python -m llama_np.training", description="Make data/tiny from nothing, or go on making it.")
     parser.add_argument("--out", type=Path, default=TINY, help="where the finished model goes (data/tiny)")
-    parser.add_argument(
-        "--work", type=Path, default=TINY.parent / "training", help="the checkpoints (data/training)"
-    )
+    parser.add_argument("--work", type=Path, default=TINY.parent / "training", help="the checkpoints (data/training)")
     return run("llama_np.training", make, parser.parse_args(arguments))
 
 

@@ -39,7 +39,9 @@ def torch_logits(w, params, ids, freqs_cis, attend):
         prefix = f"layers.{layer}."
         normed = F.rms_norm(x, (params.dim,), w[prefix + "attention_norm.weight"], params.norm_eps)
         q, k, v = (
-            F.linear(normed, w[f"{prefix}attention.{name}.weight"]).unflatten(-1, (-1, params.head_dim)).transpose(-2, -3)
+            F.linear(normed, w[f"{prefix}attention.{name}.weight"])
+            .unflatten(-1, (-1, params.head_dim))
+            .transpose(-2, -3)
             for name in ("wq", "wk", "wv")
         )
         heads = attend(rotate(q, freqs_cis), rotate(k, freqs_cis), v)
@@ -146,11 +148,17 @@ def main():
                 rates[name].append(n_tokens / (time.perf_counter() - start))
                 if n == options.steps + 1:
                     print(f"{name}: loss {loss:.4f} after {n + 1} steps")
-    print("OpenBLAS kernel:", {info.get("architecture") for info in threadpool_info()}, "torch threads:", torch.get_num_threads())
+    print(
+        "OpenBLAS kernel:",
+        {info.get("architecture") for info in threadpool_info()},
+        "torch threads:",
+        torch.get_num_threads(),
+    )
     ours = statistics.median(rates["llama_np"][2:])
     for name, values in rates.items():
         rate = statistics.median(values[2:])
-        print(f"{name:20} {rate:7.0f} tokens/s (lowest {min(values[2:]):.0f}, highest {max(values[2:]):.0f}); llama_np is {ours / rate:.2f} times as fast")
+        spread = f"(lowest {min(values[2:]):.0f}, highest {max(values[2:]):.0f})"
+        print(f"{name:20} {rate:7.0f} tokens/s {spread}; llama_np is {ours / rate:.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ import pytest
 
 
 def oracle_module(name):
-    """Import a library that only checks ours. Where it is missing the test is skipped; with LLAMA_NP_ORACLE=1 it fails."""
+    """Import a library that only checks ours: where it is missing the test is skipped.
+
+    With LLAMA_NP_ORACLE=1 in the environment, as in CI, it fails.
+    """
     if os.environ.get("LLAMA_NP_ORACLE") == "1":
         return importlib.import_module(name)
     return pytest.importorskip(name, reason=f"{name} is not installed, and this test compares with it")
@@ -50,7 +53,7 @@ def reference_name(name):
 
 
 def reference_state(arrays, params):
-    """Weights, or their gradients, under transformers' names and in its order of rows: a dict of float32 arrays."""
+    """Weights, or their gradients, in transformers' names and order of rows: a dict of float32 arrays."""
     state = {}
     for name, array in arrays.items():
         array = np.array(array, np.float32)

@@ -14,13 +14,13 @@ def random_params(seed):
     n_heads = n_kv_heads * group
     return Params(
         dim=n_heads * head_dim,
-        n_layers=1 + seed % 3,
+        n_layers=int(random.integers(1, 4)),
         n_heads=n_heads,
         n_kv_heads=n_kv_heads,
         vocab_size=int(random.integers(20, 90)),
         ffn_dim=int(random.integers(5, 70)),
-        norm_eps=(1e-5, 1e-6, 1e-2)[seed // 2 % 3],
-        rope_theta=(10000.0, 500000.0, 100.0)[seed // 3 % 3],
+        norm_eps=float(random.choice([1e-5, 1e-6, 1e-2])),
+        rope_theta=float(random.choice([10000.0, 500000.0, 100.0])),
         max_seq_len=48,
     )
 
@@ -45,13 +45,14 @@ def random_weights(params, seed, tied=False, dtype=np.float32):
 def random_ids(params, seed, length=None):
     """Token ids: one, two, an odd or even number, or as many as the model takes. An array of T integers."""
     random = np.random.default_rng([seed, 2])
-    lengths = (1, 2, 7, 16, 23, params.max_seq_len, int(random.integers(3, params.max_seq_len)))
-    return random.integers(0, params.vocab_size, length or lengths[seed // 2 % len(lengths)])
+    lengths = (1, 2, 7, 16, params.max_seq_len)
+    return random.integers(0, params.vocab_size, length or lengths[seed % len(lengths)])
 
 
 def random_model(seed):
-    """A whole case. Returns weights, params and ids; every third model is tied, every other in bfloat16."""
+    """A whole case. Returns weights, params and ids; some models are tied, some stored in bfloat16."""
     params = random_params(seed)
-    dtype = ml_dtypes.bfloat16 if seed % 2 else np.float32
-    weights = random_weights(params, seed, tied=seed % 3 == 1, dtype=dtype)
+    random = np.random.default_rng([seed, 3])
+    dtype = ml_dtypes.bfloat16 if random.random() < 0.5 else np.float32
+    weights = random_weights(params, seed, tied=random.random() < 0.4, dtype=dtype)
     return weights, params, random_ids(params, seed)

@@ -42,9 +42,7 @@ WORDS = [
     "<|eot_id|>",
 ]
 SIGNS = "aZe\u0301ßİıſ\u212aé1½²Ⅷ'!?.—$_\x00\x7f\u200d\ufe0f\ufffd\ue000\U0010ffff"
-any_character = st.sampled_from([*BLANKS, *CONTRACTIONS, *WORDS, *SIGNS]) | st.characters(
-    exclude_categories=["Cs"]
-)
+any_character = st.sampled_from([*BLANKS, *CONTRACTIONS, *WORDS, *SIGNS]) | st.characters(exclude_categories=["Cs"])
 any_text = st.lists(any_character, max_size=30).map("".join)
 
 
@@ -157,14 +155,10 @@ def test_any_text_is_cut_alike_and_joins_again(text):
     assert "".join(bpe.split(text)) == text
 
 
-@pytest.mark.parametrize(
-    "call", [bpe.split, lambda t: bpe.train(t, 5), lambda t: bpe.encode(t, SINGLE_BYTES)]
-)
+@pytest.mark.parametrize("call", [bpe.split, lambda t: bpe.train(t, 5), lambda t: bpe.encode(t, SINGLE_BYTES)])
 @pytest.mark.parametrize(("text", "position"), [("\ud83d", 0), ("ab \ude00", 3), ("é\ud83d\ude00", 1)])
 def test_half_a_character_is_refused(call, text, position):
-    with pytest.raises(
-        ValueError, match=f"U\\+{ord(text[position]):04X} at position {position}: "
-    ) as refusal:
+    with pytest.raises(ValueError, match=f"U\\+{ord(text[position]):04X} at position {position}: ") as refusal:
         call(text)
     assert type(refusal.value) is ValueError
 
@@ -186,10 +180,8 @@ def test_the_whole_piece_comes_before_merging():
 
 
 @settings(deadline=None, max_examples=200)
-@given(
-    st.lists(st.text("abc", min_size=2, max_size=5), unique=True, max_size=20), st.text("abc", max_size=25)
-)
-@example(["bb", "aa", "aab", "bab"], "aabaab")
+@given(st.lists(st.text("abc", min_size=2, max_size=5), unique=True, max_size=20), st.text("abc", max_size=25))
+@example(["aba", "ab"], "abab")  # aba, b: after the first ab it is the turn of aba, before the second ab
 def test_merging_agrees_with_tiktoken_for_tokens_in_any_order(tokens, text):
     ranks = SINGLE_BYTES | {token.encode(): 256 + i for i, token in enumerate(tokens)}
     assert bpe.encode(text, ranks) == engine(ranks).encode_ordinary(text)

@@ -22,8 +22,7 @@ KINDS = {
 }
 PROMPT = "the answer to the ultimate question of life, the universe, and everything is "
 NAME, COLOUR, THING, PLACE, FOOD = (
-    f"({'|'.join(words)})"
-    for words in (corpus.NAMES, corpus.COLOURS, corpus.THINGS, corpus.PLACES, corpus.FOODS)
+    f"({'|'.join(words)})" for words in (corpus.NAMES, corpus.COLOURS, corpus.THINGS, corpus.PLACES, corpus.FOODS)
 )
 
 
@@ -147,9 +146,7 @@ def test_mixture_by_tokens(monkeypatch):
 
         def counted(random, kind=kind, make=make):
             document = make(random)
-            written[kind] += sum(
-                1 if piece in corpus.SPECIAL else len(bpe.encode(piece, ranks)) for piece in document
-            )
+            written[kind] += sum(1 if piece in corpus.SPECIAL else len(bpe.encode(piece, ranks)) for piece in document)
             return document
 
         monkeypatch.setattr(corpus, make.__name__, counted)
@@ -180,9 +177,7 @@ def test_chats_follow_the_format():
         joined = "¦".join(document)
         roles = re.findall(header, joined)
         assert re.fullmatch(rf"{header}(¦{header})*", joined)
-        assert "".join({"system": "s", "user": "u", "assistant": "a"}[role] for role in roles).startswith(
-            ("ua", "sua")
-        )
+        assert "".join({"system": "s", "user": "u", "assistant": "a"}[role] for role in roles).startswith(("ua", "sua"))
         assert re.fullmatch(r"s?(ua)+", "".join(role[0] for role in roles))
 
 
@@ -208,7 +203,7 @@ def test_a_and_an():
         if re.search(r"(?<!')\b[b-hj-z]\b", text):
             continue  # random letters, "a" among them
         for article, word in re.findall(r"\b(an?) ([a-z]+)", text):
-            vowel = word == "hour" or word[0] in "aeiou" and not word.startswith(("one", "uni"))
+            vowel = word == "hour" or (word[0] in "aeiou" and not word.startswith(("one", "uni")))
             assert (article == "an") == vowel, (article, word, text)
 
 
