@@ -23,12 +23,21 @@ THINGS = (
 PLACES = "garden kitchen park school shop forest library barn hall tower cellar field".split()
 FOODS = "cake bread soup rice cheese honey apples nuts plums eggs milk tea".split()
 
-# How much of the tokens each kind of document is. Copying is learnt first, by hearing a short run of words over
-# and over: a model that has heads for it then learns to look things up in a story.
-SHARES = {"recall": 0.46, "facts": 0.16, "echoes": 0.13, "rhythms": 0.05, "tales": 0.10, "numbers": 0.10}
-FIRST_SHARES = {"rhythms": 0.6, "recall": 0.2, "facts": 0.05, "echoes": 0.05, "tales": 0.05, "numbers": 0.05}
+# How much of the tokens each kind of document is. Looking things up in a story is learnt in three steps: to copy,
+# from a short run of words over and over; to tell people apart, from lines about them in ever new orders; then all.
+SHARES = {
+    "recall": 0.41,
+    "rounds": 0.07,
+    "facts": 0.17,
+    "echoes": 0.11,
+    "rhythms": 0.04,
+    "tales": 0.10,
+    "numbers": 0.10,
+}
+COPY_SHARES = {"rhythms": 0.6, "recall": 0.1, "rounds": 0.1, "facts": 0.1, "tales": 0.05, "numbers": 0.05}
+ROUND_SHARES = {"rounds": 0.5, "recall": 0.2, "rhythms": 0.1, "facts": 0.1, "tales": 0.05, "numbers": 0.05}
 # A document's tokens, measured.
-MEAN_TOKENS = {"recall": 98, "facts": 97, "echoes": 55, "rhythms": 44, "tales": 124, "numbers": 96}
+MEAN_TOKENS = {"recall": 98, "rounds": 110, "facts": 97, "echoes": 55, "rhythms": 44, "tales": 124, "numbers": 96}
 SPECIAL = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CUT = "\0"  # inside a text: a piece ends here
 
@@ -56,6 +65,7 @@ def documents(seed, shares=SHARES):
         "facts": fact_document,
         "echoes": echo_document,
         "rhythms": rhythm_document,
+        "rounds": round_document,
         "tales": tale_document,
         "numbers": number_document,
     }
@@ -96,7 +106,7 @@ def _cut_somewhere(random, text):
     return text
 
 
-def _complete(random, prompt, answer, cut=0.45):
+def _complete(random, prompt, answer, cut=0.35):
     """A prompt and its answer as text; in this share of them, the prompt's trailing space ends a piece."""
     return f"{prompt} {CUT if random.random() < cut else ''}{answer}."
 
@@ -141,6 +151,18 @@ def recall_document(random):
         scene += random.choice([" ", "\n", " again: ", " in other words: "]) + " ".join(_tell(random, people))
         questions = questions[: random.randrange(1, 4)]
     lines = [scene] + [_plain_question(random, question) for question in questions]
+    return _pieces(random.choice([" ", " ", "\n"]).join(lines))
+
+
+def round_document(random):
+    """One thing told of each of a few people, always in the same words, round after round in a new order."""
+    people = _people(random)
+    kind, forms = random.choice(list(_person_questions(people[0]).items()))
+    form = random.randrange(len(forms))
+    lines = []
+    for _ in range(14 // len(people)):
+        random.shuffle(people)
+        lines += [_complete(random, *_person_questions(person)[kind][form][:2]) for person in people]
     return _pieces(random.choice([" ", " ", "\n"]).join(lines))
 
 
@@ -210,38 +232,22 @@ def _tell(random, people):
         if len(has) == 2 and random.random() < 0.5:
             said = [f"{name} has {has[0]} and {has[1]}."]
         else:
-            said = [
-                random.choice(
-                    [
-                        f"{name} has {what}.",
-                        f"{name} has {what}.",
-                        f"{name}'s {thing} is {colour}.",
-                        f"the {colour} {thing} belongs to {name}.",
-                        f"{name} has {_a(thing)}. it is {colour}.",
-                        f"the colour of {name}'s {thing} is {colour}.",
-                    ]
-                )
-                for what, (colour, thing) in zip(has, things)
-            ]
-        if place:
-            where = random.choice(
-                [
-                    f"{name} is in the {place}.",
-                    f"{name} is in the {place}.",
-                    f"you can see {name} in the {place}.",
-                    f"{name} sits in the {place}.",
+            said = []
+            for what, (colour, thing) in zip(has, things):
+                told = [
+                    f"{name} has {what}.",
+                    f"{name}'s {thing} is {colour}.",
+                    f"the {colour} {thing} belongs to {name}.",
                 ]
-            )
-            if said[0].startswith(name + " has") and random.random() < 0.3:
+                said.append(random.choices(told, [3, 1, 1])[0])
+        if place:
+            where = random.choices([f"{name} is in the {place}.", f"you can see {name} in the {place}."], [4, 1])[0]
+            if said[0].startswith(name + " has") and random.random() < 0.2:
                 said[0] = f"{where} {_pronoun(name)}{said[0][len(name) :]}"
             else:
                 said.append(where)
         if food:
-            likes = random.choice([f"{name} likes {food}.", f"{name} likes {food}.", f"{name} really likes {food}."])
-            if said[0].startswith(name + " has") and random.random() < 0.25:
-                said[0] = f"{name}, who likes {food},{said[0][len(name) :]}"
-            else:
-                said.append(likes)
+            said.append(f"{name} likes {food}.")
         sentences += said
     random.shuffle(sentences)
     return sentences

@@ -54,5 +54,6 @@ def forward(weights, params, ids):
 
     ids: T integers. Returns logits: [T, V] float32. Raises what layer_outputs raises.
     """
-    *_, x = layer_outputs(weights, params, ids)  # [T, D]: of all the layers' outputs, the last
+    for output in layer_outputs(weights, params, ids):
+        x = output  # [T, D]: only the last one is kept
     return output_logits(x, weights, params)  # [T, V]

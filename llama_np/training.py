@@ -66,8 +66,9 @@ class Recipe:
     weight_decay: float = 0.1
     clip: float = 1.0
     stages: tuple = (
-        Stage(n_layers=8, n_steps=500, peak_rate=3e-3, last_rate=3e-3, warm_up=50, shares=corpus.FIRST_SHARES),
-        Stage(n_layers=8, n_steps=2000, peak_rate=3e-3, last_rate=3e-3, warm_up=50),
+        Stage(n_layers=8, n_steps=400, peak_rate=3e-3, last_rate=3e-3, warm_up=50, shares=corpus.COPY_SHARES),
+        Stage(n_layers=8, n_steps=800, peak_rate=3e-3, last_rate=3e-3, warm_up=50, shares=corpus.ROUND_SHARES),
+        Stage(n_layers=8, n_steps=1600, peak_rate=3e-3, last_rate=3e-3, warm_up=50),
         Stage(n_layers=32, n_steps=1600, peak_rate=2e-3, last_rate=0.0, warm_up=40),
     )
 
