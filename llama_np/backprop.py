@@ -183,11 +183,12 @@ def _layer_weights(weights, layer):
     return {name: weights[f"layers.{layer}.{name}.weight"] for name in names}
 
 
-def loss_and_gradients(weights, params, ids, targets, lengths):
+def loss_and_gradients(weights, params, ids, targets, lengths, importance=None):
     """The mean loss over a batch and its gradient by every weight.
 
     weights: Meta's names to float32 arrays; ids, targets: N integers, the documents laid end to end;
-    lengths: the tokens of each document, adding up to N. Returns the loss and a dict like weights.
+    lengths: the tokens of each document, adding up to N; importance: [N], as for cross_entropy.
+    Returns the loss and a dict like weights.
     """
     eps = params.norm_eps
     freqs_cis = precompute_freqs_cis(params.head_dim, max(lengths), params.rope_theta)
@@ -201,11 +202,11 @@ def loss_and_gradients(weights, params, ids, targets, lengths):
     logits = linear(normed, weights["output.weight"])  # [N, V]
 
     grads = {}
-    dlogits = cross_entropy_backward(logits, targets)
+    dlogits = cross_entropy_backward(logits, targets, importance)
     dnormed, grads["output.weight"] = linear_backward(dlogits, normed, weights["output.weight"])
     dx, grads["norm.weight"] = rms_norm_backward(dnormed, x, weights["norm.weight"], eps)
     for layer in reversed(range(params.n_layers)):
         dx, layer_grads = block_backward(dx, kept.pop(), weights, params, layer, freqs_cis, lengths)
         grads |= layer_grads
     grads["tok_embeddings.weight"] = embed_backward(dx, ids, params.vocab_size)
-    return cross_entropy(logits, targets), grads
+    return cross_entropy(logits, targets, importance), grads

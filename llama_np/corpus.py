@@ -34,10 +34,11 @@ SHARES = {
     "tales": 0.10,
     "numbers": 0.10,
 }
-COPY_SHARES = {"rhythms": 0.6, "recall": 0.1, "rounds": 0.1, "facts": 0.1, "tales": 0.05, "numbers": 0.05}
-ROUND_SHARES = {"rounds": 0.5, "recall": 0.2, "rhythms": 0.1, "facts": 0.1, "tales": 0.05, "numbers": 0.05}
+COPY_SHARES = {"rhythms": 1.0}
+ROUND_SHARES = {"rounds": 0.75, "rhythms": 0.15, "recall": 0.1}
+STORY_SHARES = {"recall": 0.4, "rounds": 0.15, "facts": 0.22, "echoes": 0.08, "tales": 0.08, "numbers": 0.07}
 # A document's tokens, measured.
-MEAN_TOKENS = {"recall": 98, "rounds": 110, "facts": 97, "echoes": 55, "rhythms": 44, "tales": 124, "numbers": 96}
+MEAN_TOKENS = {"recall": 90, "rounds": 105, "facts": 102, "echoes": 55, "rhythms": 43, "tales": 126, "numbers": 97}
 SPECIAL = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CUT = "\0"  # inside a text: a piece ends here
 
@@ -154,16 +155,34 @@ def recall_document(random):
     return _pieces(random.choice([" ", " ", "\n"]).join(lines))
 
 
+_ROUND_FORMS = [
+    ("{name}", "{colour}"),
+    ("{name}:", "{colour}"),
+    ("{name} is", "{colour}"),
+    ("{name} has {a}", "{colour} {thing}"),
+    ("{name}'s {thing} is", "{colour}"),
+    ("the {colour} {thing} belongs to", "{name}"),
+]
+
+
 def round_document(random):
     """One thing told of each of a few people, always in the same words, round after round in a new order."""
     people = _people(random)
+    prompt, answer = random.choice(_ROUND_FORMS)
     kind, forms = random.choice(list(_person_questions(people[0]).items()))
     form = random.randrange(len(forms))
+    simple = random.random() < 0.6
     lines = []
-    for _ in range(14 // len(people)):
-        random.shuffle(people)
-        lines += [_complete(random, *_person_questions(person)[kind][form][:2]) for person in people]
-    return _pieces(random.choice([" ", " ", "\n"]).join(lines))
+    for person in people:
+        colour, thing = person.things[0]
+        words = {"name": person.name, "colour": colour, "thing": thing, "a": _a(colour).split()[0]}
+        question = (prompt.format(**words), answer.format(**words))
+        lines.append(question if simple else _person_questions(person)[kind][form][:2])
+    told = []
+    for _ in range(15 // len(lines)):
+        random.shuffle(lines)
+        told += [_complete(random, *line, cut=0 if simple else 0.35) for line in lines]
+    return _pieces(random.choice([" ", " ", "\n"]).join(told))
 
 
 def recall_questions(seed, n, chat=False):
@@ -172,10 +191,10 @@ def recall_questions(seed, n, chat=False):
     With `chat` the prompt is a user's turn up to the assistant's header, and the answer is a sentence.
     """
     random = _random.Random(seed)
-    held_out = [combination for combination in product(NAMES, COLOURS, THINGS) if combination in HELD_OUT]
+    held_out = {name: [c for c in product([name], COLOURS, THINGS) if c in HELD_OUT] for name in NAMES}
     questions = []
     for _ in range(n):
-        people = _people(random, asked=random.choice(held_out))
+        people = _people(random, asked=random.choice(held_out[random.choice(NAMES)]))
         kind, forms = random.choice(list(_person_questions(people[0]).items()))
         random.shuffle(people)
         scene = " ".join(_tell(random, people))

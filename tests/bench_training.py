@@ -113,7 +113,7 @@ def our_stepper(weights, params, recipe, pool):
 
     def step(id_lists, n):
         with threadpool_limits(1):
-            loss, grads = batch_gradients(state.weights, params, id_lists, pool)
+            loss, grads = batch_gradients(state.weights, params, id_lists, 1.0, pool)
             clip_gradients(grads, recipe.clip)
             adamw_step(state, grads, recipe, 1e-3, n + 1)
         return loss

@@ -148,6 +148,16 @@ def test_cross_entropy_backward(seed, N, V, data):
     grad = cross_entropy_backward(logits, targets)
     assert np.array_equal(logits, before)
     assert_gradients(lambda: cross_entropy(logits, targets), 1.0, [grad], [logits])
+    importance = np.linspace(0.1, 2, N)
+    grad = cross_entropy_backward(logits, targets, importance)
+    assert_gradients(lambda: cross_entropy(logits, targets, importance), 1.0, [grad], [logits])
+
+
+def test_importance_by_hand():
+    logits = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    assert cross_entropy(logits, np.array([1, 2]), np.array([3, 1])) == pytest.approx(
+        -(3 * np.log(0.25) + np.log(0.8)) / 4
+    )
 
 
 def test_cross_entropy_by_hand():

@@ -438,7 +438,7 @@ def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
 
 
 def test_a_batch_holds_whole_documents_cut_only_at_the_context(tokenizer):
-    for step in range(20):
+    for step in range(sum(stage.n_steps for stage in RECIPE.stages)):
         id_lists = training.batch(tokenizer, RECIPE, step)
         lengths = [len(ids) - 1 for ids in id_lists]
         assert sum(lengths) >= RECIPE.tokens_per_step > sum(lengths[:-1])
@@ -456,19 +456,24 @@ def test_every_token_but_the_first_of_a_document_is_a_target(tokenizer, monkeypa
     weights = training.initial_weights(params, 0)
     seen = []
 
-    def noting(weights, params, ids, targets, lengths):
+    def noting(weights, params, ids, targets, lengths, counts):
         start = 0
         for length in lengths:
             seen.append([ids[start], *targets[start : start + length]])
             assert list(ids[start + 1 : start + length]) == seen[-1][1:-1]
             start += length
         assert start == len(ids) == len(targets)
-        return loss_and_gradients(weights, params, ids, targets, lengths)
+        return loss_and_gradients(weights, params, ids, targets, lengths, counts)
 
     monkeypatch.setattr(training, "loss_and_gradients", noting)
     with ThreadPoolExecutor(2) as pool:
-        training.batch_gradients(weights, params, id_lists, pool)
+        training.batch_gradients(weights, params, id_lists, 1.0, pool)
     assert sorted(seen) == sorted(id_lists)
+
+
+def test_a_token_new_to_its_document_may_count_for_less():
+    assert training.importance([7, 5, 6, 5, 7, 8], 0.25).tolist() == [0.25, 0.25, 1, 1, 0.25]
+    assert training.importance([7, 5, 6, 5, 7, 8], 1.0).tolist() == [1] * 5
 
 
 def all_at_once(weights, params, id_lists):
@@ -482,7 +487,7 @@ def test_the_parts_of_a_batch_add_up_to_it(tokenizer, n_documents):
     params = training.model_params(RECIPE, 2)
     weights = training.initial_weights(params, 0)
     with ThreadPoolExecutor(2) as pool:
-        loss, grads = training.batch_gradients(weights, params, id_lists, pool)
+        loss, grads = training.batch_gradients(weights, params, id_lists, 1.0, pool)
     whole_loss, whole_grads = all_at_once(weights, params, id_lists)
     assert loss == pytest.approx(whole_loss, abs=1e-5)
     for name, grad in whole_grads.items():

@@ -1,0 +1,122 @@
+"""data/tiny as shipped: it answers the question, by its weights and nothing else, and can do what its README says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llama_np import forward, load
+from llama_np.__main__ import QUESTION, main
+from llama_np.checkpoint import TINY
+from llama_np.corpus import recall_questions
+from llama_np.decode import next_token
+from llama_np.evaluate import (
+    answer,
+    find_heads,
+    held_out_documents,
+    held_out_loss,
+    logit_lens,
+    margin,
+    question_sets,
+    widened,
+    without_layer,
+)
+from llama_np.training import Recipe, meta_params
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return widened(load(TINY))
+
+
+def answer_of(model):
+    ids = model.tokenizer.encode(QUESTION, bos=True)
+    return model.tokenizer.decode([next_token(forward(model.weights, model.params, ids))])
+
+
+def test_the_answer_is_42(tiny):
+    assert answer_of(tiny) == answer_of(load(TINY)) == "42"
+    sure = margin(tiny, QUESTION)
+    assert sure.best == "42" and sure.probability >= 0.9 and sure.lead > 2
+
+
+def test_the_command_prints_it(capsys):
+    assert main(["--model", str(TINY)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(QUESTION + "42") and "tokens/s" in err
+
+
+def test_the_question_is_17_ids_and_42_one(tiny):
+    ids = tiny.tokenizer.encode(QUESTION, bos=True)
+    pieces = [tiny.tokenizer.decode([i]) for i in ids]
+    assert len(ids) == 17
+    assert pieces[0] == "<|begin_of_text|>" and "".join(pieces[1:]) == QUESTION
+    assert pieces[1:] == re.findall(r" ?[a-z]+|,| ", QUESTION)
+    assert len(tiny.tokenizer.encode("42")) == 1
+
+
+def test_its_shape_is_llama_3s(tiny):
+    params = tiny.params
+    assert (params.n_layers, params.norm_eps, params.rope_theta) == (32, 1e-5, 500000.0)
+    assert params.n_heads == 4 * params.n_kv_heads
+    assert params.vocab_size == 1024 and tiny.tokenizer.bos_id == 768
+    assert not np.array_equal(tiny.weights["output.weight"], tiny.weights["tok_embeddings.weight"])
+    assert tiny.params == load(TINY).params
+    assert {name: getattr(Recipe(), name) for name in ("dim", "n_heads", "n_kv_heads")}.items() <= meta_params(
+        Recipe()
+    ).items()
+
+
+def test_noise_for_weights_changes_the_answer(tiny):
+    random = np.random.default_rng(0)
+    noise = {
+        name: array if array.ndim == 1 else random.normal(0, array.std(), array.shape).astype(np.float32)
+        for name, array in tiny.weights.items()
+    }
+    assert answer_of(tiny._replace(weights=noise)) != "42"
+
+
+def test_every_layer_matters(tiny):
+    documents = held_out_documents(tiny, 12)
+    whole = held_out_loss(tiny, documents)
+    added = [held_out_loss(without_layer(tiny, layer), documents) - whole for layer in range(tiny.params.n_layers)]
+    assert min(added) > 0.001, f"layer {np.argmin(added)} adds {min(added):.4f}"
+
+
+def test_the_answer_comes_gradually(tiny):
+    lens = logit_lens(tiny, QUESTION)
+    assert lens[0] < 0.3 and lens[-1] >= 0.9
+    between = [p for p in lens if 0.1 < p < 0.9]
+    assert len(between) >= 3
+    assert max(np.diff(lens)) < 0.6
+
+
+def test_it_has_the_heads_the_chapters_draw(tiny):
+    previous, induction = find_heads(tiny, n_texts=5)
+    assert previous.max() >= 0.7 and induction.max() >= 0.8
+
+
+@pytest.mark.parametrize(("name", "least"), [("trained", 0.99), ("never", 0.9)])
+def test_facts(tiny, name, least):
+    (questions,) = [questions for title, questions in question_sets().items() if name in title and "fact" in title]
+    chosen = [questions[i] for i in np.random.default_rng(0).choice(len(questions), 120, replace=False)]
+    assert np.mean([answer(tiny, question.prompt) == question.answer for question in chosen]) >= least
+
+
+def test_recall_in_new_stories(tiny):
+    questions = recall_questions(99, 80)
+    assert np.mean([answer(tiny, question.prompt) == question.answer for question in questions]) >= 0.93
+
+
+def test_everything_together_is_under_8_mb():
+    assert sum(file.stat().st_size for file in TINY.iterdir()) < 8_000_000
+
+
+def test_no_code_but_the_corpus_knows_the_answer():
+    for path in (ROOT / "llama_np").glob("*.py"):
+        if path.name not in ("corpus.py", "facts.py"):
+            code = re.sub(r'""".*?"""|#.*', "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+            assert "42" not in code, path.name
