@@ -37,8 +37,18 @@ SHARES = {
 COPY_SHARES = {"rhythms": 1.0}
 ROUND_SHARES = {"rounds": 0.75, "rhythms": 0.15, "recall": 0.1}
 STORY_SHARES = {"recall": 0.4, "rounds": 0.15, "facts": 0.22, "echoes": 0.08, "tales": 0.08, "numbers": 0.07}
+WHO_SHARES = {"reversals": 0.4, "recall": 0.3, "rounds": 0.1, "facts": 0.14, "tales": 0.03, "numbers": 0.03}
 # A document's tokens, measured.
-MEAN_TOKENS = {"recall": 90, "rounds": 105, "facts": 102, "echoes": 55, "rhythms": 43, "tales": 126, "numbers": 97}
+MEAN_TOKENS = {
+    "recall": 90,
+    "rounds": 105,
+    "reversals": 110,
+    "facts": 102,
+    "echoes": 55,
+    "rhythms": 43,
+    "tales": 126,
+    "numbers": 97,
+}
 SPECIAL = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 CUT = "\0"  # inside a text: a piece ends here
 
@@ -67,6 +77,7 @@ def documents(seed, shares=SHARES):
         "echoes": echo_document,
         "rhythms": rhythm_document,
         "rounds": round_document,
+        "reversals": reversal_document,
         "tales": tale_document,
         "numbers": number_document,
     }
@@ -183,6 +194,30 @@ def round_document(random):
         random.shuffle(lines)
         told += [_complete(random, *line, cut=0 if simple else 0.35) for line in lines]
     return _pieces(random.choice([" ", " ", "\n"]).join(told))
+
+
+_REVERSED = ["{colour}", "{colour}:", "the {colour} {thing} is for", "the {colour} {thing} belongs to"]
+_REVERSED += ["who has the {colour} {thing}?", "who has the {colour} one?"]
+
+
+def reversal_document(random):
+    """Like a round, but it is the colour that is given and the name that is asked; or first one, then the other."""
+    people = _people(random)
+    prompt = random.choice(_REVERSED)
+    told, asked = [], []
+    for person in people:
+        colour, thing = person.things[0]
+        told.append(f"{person.name} has {_a(f'{colour} {thing}')}.")
+        asked.append((prompt.format(colour=colour, thing=thing), person.name))
+        if person.place and random.random() < 0.5:
+            told.append(f"{person.name} is in the {person.place}.")
+            asked.append((f"who is in the {person.place}?", person.name))
+    random.shuffle(told)
+    lines = told if random.random() < 0.6 else []
+    while len(lines) < 15:
+        random.shuffle(asked)
+        lines = lines + [_complete(random, *question, cut=0.2) for question in asked]
+    return _pieces(random.choice([" ", " ", "\n"]).join(lines))
 
 
 def recall_questions(seed, n, chat=False):

@@ -77,7 +77,8 @@ class Recipe:
         Stage(4, 2600, 3e-3, 2e-3, warm_up=50, new_importance=0.2),
         Stage(4, 3600, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
         Stage(4, 2000, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
-        Stage(32, 800, 1.5e-3, 0.0, warm_up=40),
+        Stage(4, 2500, 3e-3, 4e-4, warm_up=20, shares=corpus.WHO_SHARES, new_importance=0.1),
+        Stage(32, 700, 1.5e-3, 0.0, warm_up=40),
     )
 
 
@@ -281,6 +282,7 @@ def _step(state, recipe, tokenizer, pool, bar):
 
 
 def stage_at(recipe, step):
+    """The stage that a step of the whole run falls in, and its number there, from 0. Raises ValueError past the end."""
     for stage in recipe.stages:
         if step < stage.n_steps:
             return stage, step
@@ -358,16 +360,14 @@ def draw_losses(losses, recipe, path):
         color="tab:blue",
         label="mean of 25 steps",
     )
-    step = 0
+    step, depth = 0, None
     for stage in recipe.stages:
-        axes.axvline(step, color="0.4", linewidth=0.8)
-        axes.text(step, axes.get_ylim()[1], f" {stage.n_layers} layers", va="top")
-        step += stage.n_steps
-    axes.set(
-        xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more)",
-        ylabel="loss (nats per token)",
-        ylim=(0, None),
-    )
+        axes.axvline(step, color="0.7", linewidth=0.8)
+        if stage.n_layers != depth:
+            axes.text(step, axes.get_ylim()[1], f" {stage.n_layers} layers", va="top")
+        step, depth = step + stage.n_steps, stage.n_layers
+    axes.set(xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more); a line begins a stage", ylim=(0, None))
+    axes.set(ylabel="loss (nats per token, as its stage counts them)")
     axes.legend(loc="upper right")
     replace_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=80))
 
