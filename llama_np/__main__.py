@@ -12,10 +12,14 @@ QUESTION = "the answer to the ultimate question of life, the universe, and every
 
 def main(arguments=None):
     parser = Parser(prog="python -m llama_np", description="Continue a text with Llama 3, in NumPy.")
-    parser.add_argument("prompt", nargs="?", default=QUESTION, metavar="PROMPT", help="the text to continue")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text to continue (without it: the question)")
     parser.add_argument("--model", metavar="DIR", help="a model folder (default: $LLAMA_NP_MODEL, or else data/tiny)")
-    parser.add_argument("--max-new-tokens", type=positive_int, default=32, metavar="N", help="stop after N (32)")
-    return run("llama_np", _complete, parser.parse_args(arguments))
+    parser.add_argument("--max-new-tokens", type=positive_int, metavar="N", help="stop after N (32; the question: 1)")
+    options = parser.parse_args(arguments)
+    asked = options.prompt is None
+    options.prompt = QUESTION if asked else options.prompt
+    options.max_new_tokens = options.max_new_tokens or (1 if asked else 32)  # the answer is one token
+    return run("llama_np", _complete, options)
 
 
 def _complete(options):

@@ -38,6 +38,8 @@ COPY_SHARES = {"rhythms": 1.0}
 ROUND_SHARES = {"rounds": 0.75, "rhythms": 0.15, "recall": 0.1}
 STORY_SHARES = {"recall": 0.4, "rounds": 0.15, "facts": 0.22, "echoes": 0.08, "tales": 0.08, "numbers": 0.07}
 WHO_SHARES = {"reversals": 0.4, "recall": 0.3, "rounds": 0.1, "facts": 0.14, "tales": 0.03, "numbers": 0.03}
+LAST_SHARES = {"recall": 0.34, "rounds": 0.06, "reversals": 0.08, "facts": 0.22, "echoes": 0.1}
+LAST_SHARES |= {"rhythms": 0.04, "tales": 0.1, "numbers": 0.06}
 # A document's tokens, measured.
 MEAN_TOKENS = {
     "recall": 90,

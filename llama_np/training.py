@@ -78,7 +78,7 @@ class Recipe:
         Stage(4, 3600, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
         Stage(4, 2000, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
         Stage(4, 2500, 3e-3, 4e-4, warm_up=20, shares=corpus.WHO_SHARES, new_importance=0.1),
-        Stage(32, 700, 1.5e-3, 0.0, warm_up=40),
+        Stage(32, 850, 1.5e-3, 0.0, warm_up=40, shares=corpus.LAST_SHARES),
     )
 
 
@@ -360,15 +360,15 @@ def draw_losses(losses, recipe, path):
         color="tab:blue",
         label="mean of 25 steps",
     )
+    axes.set(xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more); a line begins a stage")
+    axes.set(ylabel="loss (nats per token, as its stage counts them)", ylim=(0, 1.05 * max(losses[:1])))
     step, depth = 0, None
     for stage in recipe.stages:
         axes.axvline(step, color="0.7", linewidth=0.8)
         if stage.n_layers != depth:
-            axes.text(step, axes.get_ylim()[1], f" {stage.n_layers} layers", va="top")
+            axes.text(step, axes.get_ylim()[1], f" {stage.n_layers} layers", va="bottom")
         step, depth = step + stage.n_steps, stage.n_layers
-    axes.set(xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more); a line begins a stage", ylim=(0, None))
-    axes.set(ylabel="loss (nats per token, as its stage counts them)")
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center")
     replace_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=80))
 
 
