@@ -12,6 +12,7 @@ import pytest
 
 from llama_np import bpe, corpus
 from llama_np.facts import FACTS, PHRASINGS, ULTIMATE, held_out, is_seen, phrase
+from llama_np.tokenizer import Tokenizer
 
 KINDS = {
     "recall": corpus.recall_document,
@@ -142,17 +143,17 @@ def test_the_order_of_sets_does_not_matter():
 
 
 def test_mixture_by_tokens(monkeypatch):
-    ranks = vocabulary()
+    tokenizer = Tokenizer(vocabulary())
     written = Counter()
     for kind, make in KINDS.items():
 
         def counted(random, kind=kind, make=make):
             document = make(random)
-            written[kind] += sum(1 if piece in corpus.SPECIAL else len(bpe.encode(piece, ranks)) for piece in document)
+            written[kind] += len(tokenizer.encode_pieces(document)) + 1
             return document
 
         monkeypatch.setattr(corpus, make.__name__, counted)
-    list(islice(corpus.documents(seed=1), 1500))
+    list(islice(corpus.documents(seed=1), 10000))
     assert set(written) == set(KINDS) == set(corpus.SHARES)
     for kind, share in corpus.SHARES.items():
         assert written[kind] / written.total() == pytest.approx(share, abs=0.02), kind
