@@ -23,8 +23,8 @@ THINGS = (
 PLACES = "garden kitchen park school shop forest library barn hall tower cellar field".split()
 FOODS = "cake bread soup rice cheese honey apples nuts plums eggs milk tea".split()
 
-# How much of the tokens each kind of document is. Looking things up in a story is learnt in three steps: to copy,
-# from a short run of words over and over; to tell people apart, from lines about them in ever new orders; then all.
+# How much of the tokens each kind of document is, stage by stage of training. Looking things up in a story is learnt
+# in steps: to copy, from short runs of words; to tell people apart, from lines about them in new orders; then stories.
 SHARES = {
     "recall": 0.41,
     "rounds": 0.07,
