@@ -361,7 +361,7 @@ def draw_losses(losses, recipe, path):
         label="mean of 25 steps",
     )
     axes.set(xlabel=f"step (of {recipe.tokens_per_step:,} tokens or a few more); a line begins a stage")
-    axes.set(ylabel="loss (nats per token, as its stage counts them)", ylim=(0, 1.05 * max(losses[:1])))
+    axes.set(ylabel="loss (nats per token, as its stage counts them)", ylim=(0, 1.05 * losses[0]))
     step, depth = 0, None
     for stage in recipe.stages:
         axes.axvline(step, color="0.7", linewidth=0.8)
