@@ -4,6 +4,7 @@ CASES is the table. Each case breaks a good model folder, or makes a wrong call,
 """
 
 import base64
+import functools
 import json
 import os
 import re
@@ -873,7 +874,9 @@ def test_a_reader_that_has_enough(talker):
 
 @posix
 def test_ctrl_c(talker):
-    process = start(*talker, stdout=subprocess.PIPE)
+    # A shell starts what it runs in the background with Ctrl-C ignored, and that is inherited: undo it.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = start(*talker, stdout=subprocess.PIPE, preexec_fn=heeding)
     assert process.stdout.read(6) == "Hiéé".encode()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
