@@ -24,7 +24,7 @@ def attention_weights(q, k, mask):
 
     q: [..., T, head_dim]; k: [..., T, head_dim]; mask: [T, T]. Returns [..., T, T], each row adding up to 1.
     """
-    scale = q.dtype.type(q.shape[-1] ** -0.5)
+    scale = q.shape[-1] ** -0.5
     scores = (q * scale) @ k.swapaxes(-1, -2)  # [..., T, T]
     scores += mask
     return softmax(scores)

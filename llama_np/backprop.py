@@ -65,7 +65,7 @@ def attention_backward(dout, q, k, v, weights):
     weights: [n_kv_heads, group, T, T] from the forward pass. Returns dq, dk, dv, shaped like q, k, v.
     """
     n_kv_heads, group, T, head_dim = q.shape
-    scale = q.dtype.type(head_dim**-0.5)
+    scale = head_dim**-0.5
     dweights = dout @ v[:, None].swapaxes(-1, -2)  # [n_kv_heads, group, T, T]
     dscores = softmax_backward(dweights, weights)
     dscores *= scale

@@ -2,11 +2,14 @@
 
 A document is a list of pieces. Each piece is tokenised on its own, so one that ends in a space teaches what
 to write after a prompt typed with a trailing space; one that is a special token's name becomes that token.
-begin_of_text and end_of_text are training's to add. Some things never occur here, so that data/tiny can be
-asked about what it has not read: a tenth of all (name, colour, thing), some sums, some ways to say a fact.
+begin_of_text and end_of_text are training's to add. A document also says where its answers stand: what can be
+known from the text before it, or by heart, and so is worth more of the loss than which name a story is about.
+Some things never occur here, so that data/tiny can be asked about what it has not read: a tenth of all
+(name, colour, thing), some sums, some ways to say a fact.
 """
 
 import random as _random
+import re
 from itertools import product
 from typing import NamedTuple
 from zlib import crc32
@@ -24,27 +27,27 @@ PLACES = "garden kitchen park school shop forest library barn hall tower cellar 
 FOODS = "cake bread soup rice cheese honey apples nuts plums eggs milk tea".split()
 
 # How much of the tokens each kind of document is, stage by stage of training. Looking things up in a story is learnt
-# in steps: to copy, from short runs of words; to tell people apart, from lines about them in new orders; then stories.
+# in steps: to copy, from short runs of words; to tell people apart, from lines about them in new orders; then scenes.
 SHARES = {
-    "recall": 0.41,
-    "rounds": 0.07,
-    "facts": 0.17,
-    "echoes": 0.11,
-    "rhythms": 0.04,
-    "tales": 0.10,
-    "numbers": 0.10,
+    "recall": 0.33,
+    "quizzes": 0.12,
+    "rounds": 0.03,
+    "facts": 0.22,
+    "echoes": 0.1,
+    "rhythms": 0.05,
+    "tales": 0.09,
+    "numbers": 0.06,
 }
 COPY_SHARES = {"rhythms": 1.0}
-ROUND_SHARES = {"rounds": 0.75, "rhythms": 0.15, "recall": 0.1}
-STORY_SHARES = {"recall": 0.4, "rounds": 0.15, "facts": 0.22, "echoes": 0.08, "tales": 0.08, "numbers": 0.07}
-WHO_SHARES = {"reversals": 0.4, "recall": 0.3, "rounds": 0.1, "facts": 0.14, "tales": 0.03, "numbers": 0.03}
-LAST_SHARES = {"recall": 0.34, "rounds": 0.06, "reversals": 0.08, "facts": 0.22, "echoes": 0.1}
-LAST_SHARES |= {"rhythms": 0.04, "tales": 0.1, "numbers": 0.06}
-# A document's tokens, measured.
+QUIZ_SHARES = {"quizzes": 0.7, "rounds": 0.1, "recall": 0.1, "rhythms": 0.1}
+SCENE_SHARES = {"recall": 0.5, "quizzes": 0.2, "facts": 0.15, "echoes": 0.08, "rhythms": 0.07}
+LAST_SHARES = {"recall": 0.22, "quizzes": 0.04, "facts": 0.26, "echoes": 0.17, "rhythms": 0.13}
+LAST_SHARES |= {"tales": 0.12, "numbers": 0.06}
+# About how many tokens a document has.
 MEAN_TOKENS = {
     "recall": 90,
+    "quizzes": 70,
     "rounds": 105,
-    "reversals": 110,
     "facts": 102,
     "echoes": 55,
     "rhythms": 43,
@@ -52,12 +55,19 @@ MEAN_TOKENS = {
     "numbers": 97,
 }
 SPECIAL = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-CUT = "\0"  # inside a text: a piece ends here
+CUT, BEGIN, END = "\0\1\2"  # inside a text: a piece ends here, an answer begins here, it ends here
 
 HELD_OUT = {
     combination for combination in product(NAMES, COLOURS, THINGS) if crc32(" ".join(combination).encode()) % 10 == 0
 }
 HELD_OUT_SUMS = {(a, b) for a in range(21) for b in range(21) if crc32(f"{min(a, b)} + {max(a, b)}".encode()) % 10 == 0}
+
+
+class Document(NamedTuple):
+    """pieces: texts, each tokenised on its own. answers: (start, end) in characters of all pieces laid end to end."""
+
+    pieces: list
+    answers: list
 
 
 class Question(NamedTuple):
@@ -71,7 +81,7 @@ class Question(NamedTuple):
 
 
 def documents(seed, shares=SHARES):
-    """Endless documents (lists of pieces), kinds mixed by their shares. The same seed gives the same documents."""
+    """Endless Documents, kinds mixed by their shares. The same seed gives the same documents."""
     random = _random.Random(seed)
     makers = {
         "recall": recall_document,
@@ -79,7 +89,7 @@ def documents(seed, shares=SHARES):
         "echoes": echo_document,
         "rhythms": rhythm_document,
         "rounds": round_document,
-        "reversals": reversal_document,
+        "quizzes": quiz_document,
         "tales": tale_document,
         "numbers": number_document,
     }
@@ -96,7 +106,7 @@ def vocabulary_text(seed, size):
     """
     lines = []
     for document in documents(seed):
-        lines += [piece for piece in document if piece not in SPECIAL]
+        lines += [piece for piece in document.pieces if piece not in SPECIAL]
         size -= len(text_of(document))
         if size <= 0:
             return "\n".join(lines)
@@ -104,11 +114,24 @@ def vocabulary_text(seed, size):
 
 def text_of(document):
     """Document -> its plain text, without special tokens."""
-    return "".join(piece for piece in document if piece not in SPECIAL)
+    return "".join(piece for piece in document.pieces if piece not in SPECIAL)
 
 
-def _pieces(text):
-    return [piece for piece in text.split(CUT) if piece]
+def _document(text):
+    """A text with its marks, or a list of pieces with theirs -> Document."""
+    pieces, answers, length = [], [], 0
+    for marked in text.split(CUT) if isinstance(text, str) else text:
+        piece = ""
+        for part in re.split(f"([{BEGIN}{END}])", marked):
+            if part == BEGIN:
+                start = length
+            elif part == END:
+                answers.append((start, length))
+            else:
+                piece += part
+                length += len(part)
+        pieces += [piece] if piece else []
+    return Document(pieces, answers)
 
 
 def _cut_somewhere(random, text):
@@ -122,11 +145,11 @@ def _cut_somewhere(random, text):
 
 def _complete(random, prompt, answer, cut=0.35):
     """A prompt and its answer as text; in this share of them, the prompt's trailing space ends a piece."""
-    return f"{prompt} {CUT if random.random() < cut else ''}{answer}."
+    return f"{prompt} {CUT if random.random() < cut else ''}{BEGIN}{answer}.{END}"
 
 
 def _chat(turns, system=None):
-    """(user, assistant) texts -> pieces in Llama 3's chat format."""
+    """(user, assistant) texts -> pieces in Llama 3's chat format, marks and all."""
     pieces = []
     for user, assistant in turns:
         for role, text in (("system", system), ("user", user), ("assistant", assistant)):
@@ -135,7 +158,7 @@ def _chat(turns, system=None):
                     "<|start_header_id|>",
                     role,
                     "<|end_header_id|>",
-                    *_pieces("\n\n" + text),
+                    *("\n\n" + text).split(CUT),
                     "<|eot_id|>",
                 ]
         system = None
@@ -161,11 +184,11 @@ def recall_document(random):
     style = random.random()
     if style < 0.15:
         return _recall_chat(random, scene, questions)
-    if style < 0.36:
+    if style < 0.3:
         scene += random.choice([" ", "\n", " again: ", " in other words: "]) + " ".join(_tell(random, people))
         questions = questions[: random.randrange(1, 4)]
-    lines = [scene] + [_plain_question(random, question) for question in questions]
-    return _pieces(random.choice([" ", " ", "\n"]).join(lines))
+    lines = [scene] + [_complete(random, prompt, answer) for prompt, answer, _ in questions]
+    return _document(random.choice([" ", " ", "\n"]).join(lines))
 
 
 _ROUND_FORMS = [
@@ -173,7 +196,8 @@ _ROUND_FORMS = [
     ("{name}:", "{colour}"),
     ("{name} is", "{colour}"),
     ("{name} has {a}", "{colour} {thing}"),
-    ("{name}'s {thing} is", "{colour}"),
+    ("{colour}", "{name}"),
+    ("{colour}:", "{name}"),
     ("the {colour} {thing} belongs to", "{name}"),
 ]
 
@@ -182,44 +206,52 @@ def round_document(random):
     """One thing told of each of a few people, always in the same words, round after round in a new order."""
     people = _people(random)
     prompt, answer = random.choice(_ROUND_FORMS)
-    kind, forms = random.choice(list(_person_questions(people[0]).items()))
-    form = random.randrange(len(forms))
-    simple = random.random() < 0.6
     lines = []
     for person in people:
-        colour, thing = person.things[0]
-        words = {"name": person.name, "colour": colour, "thing": thing, "a": _a(colour).split()[0]}
-        question = (prompt.format(**words), answer.format(**words))
-        lines.append(question if simple else _person_questions(person)[kind][form][:2])
+        words = person._asdict() | {"a": _a(person.colour).split()[0]}
+        lines.append((prompt.format(**words), answer.format(**words)))
     told = []
     for _ in range(15 // len(lines)):
         random.shuffle(lines)
-        told += [_complete(random, *line, cut=0 if simple else 0.35) for line in lines]
-    return _pieces(random.choice([" ", " ", "\n"]).join(told))
+        told += [_complete(random, *line, cut=0) if told else f"{line[0]} {line[1]}." for line in lines]
+    return _document(random.choice([" ", " ", "\n"]).join(told))
 
 
-_REVERSED = ["{colour}", "{colour}:", "the {colour} {thing} is for", "the {colour} {thing} belongs to"]
-_REVERSED += ["who has the {colour} {thing}?", "who has the {colour} one?"]
+def quiz_document(random):
+    """Scenes of one kind of sentence about new people each time, and for each a question about everyone, once.
+
+    In half of them a sentence says its name again after what it tells ("tom has a red tom."), which teaches to
+    keep in mind at each word whom it is about. In a part of them the question is no more than a word or a word and a
+    colon.
+    """
+    tied, short, reverse = random.random() < 0.5, random.random() < 0.6, random.random() < 0.5
+    colon = random.choice(["", ":"])
+    told = []
+    for _ in range(random.randrange(1, 5)):
+        people = _people(random)[:3]
+        kind = random.choice(list(_person_questions(people[0])))
+        if short:
+            kind = random.choice(["colour", "where"] if people[0].place else ["colour"])
+        random.shuffle(people)
+        sentences = [_sentence(person, kind) for person in people]
+        if tied and kind != "thing":
+            sentences = [_tied(sentence) for sentence in sentences]
+        told += sentences
+        random.shuffle(people)
+        for person in people:
+            prompt, answer, _ = random.choice(_person_questions(person)[kind])
+            if short:
+                pair = person.name, person.colour if kind == "colour" else person.place
+                prompt, answer = pair[reverse] + colon, pair[not reverse]
+            told.append(_complete(random, prompt, answer, cut=0 if short else 0.35))
+    return _document(random.choice([" ", " ", "\n"]).join(told))
 
 
-def reversal_document(random):
-    """Like a round, but it is the colour that is given and the name that is asked; or first one, then the other."""
-    people = _people(random)
-    prompt = random.choice(_REVERSED)
-    told, asked = [], []
-    for person in people:
-        colour, thing = person.things[0]
-        told.append(f"{person.name} has {_a(f'{colour} {thing}')}.")
-        asked.append((prompt.format(colour=colour, thing=thing), person.name))
-        if person.place and random.random() < 0.5:
-            told.append(f"{person.name} is in the {person.place}.")
-            asked.append((f"who is in the {person.place}?", person.name))
-    random.shuffle(told)
-    lines = told if random.random() < 0.6 else []
-    while len(lines) < 15:
-        random.shuffle(asked)
-        lines = lines + [_complete(random, *question, cut=0.2) for question in asked]
-    return _pieces(random.choice([" ", " ", "\n"]).join(lines))
+def _tied(sentence):
+    """ "tom has a red ball." -> "tom has a red tom." """
+    words = sentence.rstrip(".").split(" ")
+    kept = words[:-1] if words[1] == "has" else words
+    return f"{' '.join(kept)} {BEGIN}{words[0]}.{END}"
 
 
 def recall_questions(seed, n, chat=False):
@@ -247,7 +279,8 @@ def recall_questions(seed, n, chat=False):
 
 class _Person(NamedTuple):
     name: str
-    things: tuple  # one or two of (colour, thing)
+    colour: str
+    thing: str
     place: str
     food: str
 
@@ -257,21 +290,17 @@ def _people(random, asked=None):
     name, colour, thing = asked or (None, None, None)
     count = random.choice([2, 3, 3, 4])
     names = _different(random, NAMES, count, first=name)
-    colours = _different(random, COLOURS, 4, first=colour)
-    things = _different(random, THINGS, 4, first=thing)
-    if count == 2 and random.random() < 0.7:  # both have the same two kinds: name and kind tell together
-        owned = [tuple(zip(colours[:2], things)), tuple(zip(colours[2:], things))]
-    elif random.random() < 0.55:  # everyone has the same kind of thing: only the name tells
-        owned = [((colour, things[0]),) for colour in colours[:count]]
-    else:
-        owned = [(pair,) for pair in zip(colours[:count], things)]
-    if not asked and any((name, *pair) in HELD_OUT for name, pairs in zip(names, owned) for pair in pairs):
+    colours = _different(random, COLOURS, count, first=colour)
+    things = _different(random, THINGS, count, first=thing)
+    if random.random() < 0.6:  # everyone has the same kind of thing: only the name or the colour tells
+        things = things[:1] * count
+    if not asked and HELD_OUT.intersection(zip(names, colours, things)):
         return _people(random)
     with_place = random.random() < 0.6
     with_food = random.random() < (0.3 if with_place else 0.7)
     places = random.sample(PLACES, count) if with_place else [""] * count
     foods = random.sample(FOODS, count) if with_food else [""] * count
-    return [_Person(*person) for person in zip(names, owned, places, foods)]
+    return [_Person(*person) for person in zip(names, colours, things, places, foods)]
 
 
 def _different(random, values, count, first=None):
@@ -280,82 +309,56 @@ def _different(random, values, count, first=None):
     return [first, *(value for value in picked if value != first)][:count] if first else picked
 
 
+def _sentence(person, kind):
+    """The sentence that says of a person what a kind of question asks."""
+    if kind in ("where", "who is in"):
+        return f"{person.name} is in the {person.place}."
+    if kind in ("likes", "who likes"):
+        return f"{person.name} likes {person.food}."
+    return f"{person.name} has {_a(f'{person.colour} {person.thing}')}."
+
+
 def _tell(random, people):
     """People -> sentences that say everything about them, in any order."""
     sentences = []
-    for name, things, place, food in people:
-        has = [_a(f"{colour} {thing}") for colour, thing in things]
-        if len(has) == 2 and random.random() < 0.5:
-            said = [f"{name} has {has[0]} and {has[1]}."]
-        else:
-            said = []
-            for what, (colour, thing) in zip(has, things):
-                told = [
-                    f"{name} has {what}.",
-                    f"{name}'s {thing} is {colour}.",
-                    f"the {colour} {thing} belongs to {name}.",
-                ]
-                said.append(random.choices(told, [3, 1, 1])[0])
-        if place:
-            where = random.choices([f"{name} is in the {place}.", f"you can see {name} in the {place}."], [4, 1])[0]
-            if said[0].startswith(name + " has") and random.random() < 0.2:
-                said[0] = f"{where} {_pronoun(name)}{said[0][len(name) :]}"
-            else:
-                said.append(where)
-        if food:
-            said.append(f"{name} likes {food}.")
-        sentences += said
+    for person in people:
+        sentences.append(_sentence(person, "colour"))
+        sentences += [_sentence(person, "where")] if person.place else []
+        sentences += [_sentence(person, "likes")] if person.food else []
     random.shuffle(sentences)
     return sentences
 
 
 def _person_questions(person):
     """What the scene tells of one person: {kind: [(prompt, answer, sentence or None), ...]}."""
-    name, things, place, food = person
-    colour, thing = things[0]
+    name, colour, thing, place, food = person
     has = _a(f"{colour} {thing}")
-    article = has.split()[0]
     questions = {
         "colour": [
             (f"{name}'s {thing} is", colour, None),
-            (f"the colour of {name}'s {thing} is", colour, None),
             (f"what colour is {name}'s {thing}?", colour, f"{name}'s {thing} is {colour}"),
-            (
-                f"what is the colour of {name}'s {thing}?",
-                colour,
-                f"the colour of {name}'s {thing} is {colour}",
-            ),
         ],
         "who": [
             (f"who has the {colour} {thing}?", name, f"{name} has the {colour} {thing}"),
             (f"the {colour} {thing} belongs to", name, None),
-            (f"whose {thing} is {colour}?", f"{name}'s", f"{name}'s {thing} is {colour}"),
+        ],
+        "thing": [
+            (f"what does {name} have?", has, f"{name} has {has}"),
+            (f"{name} has {has.split()[0]}", f"{colour} {thing}", None),
         ],
     }
-    if len(things) == 1:
-        questions["thing"] = [
-            (f"what does {name} have?", has, f"{name} has {has}"),
-            (f"{name} has {article}", f"{colour} {thing}", None),
-        ]
     if place:
         questions["where"] = [
             (f"where is {name}?", f"in the {place}", f"{name} is in the {place}"),
             (f"{name} is in the", place, None),
-            (f"you can see {name} in the", place, None),
         ]
-        questions["who is in"] = [
-            (f"who is in the {place}?", name, f"{name} is in the {place}"),
-            (f"the one in the {place} is", name, None),
-        ]
+        questions["who is in"] = [(f"who is in the {place}?", name, f"{name} is in the {place}")]
     if food:
         questions["likes"] = [
             (f"what does {name} like?", food, f"{name} likes {food}"),
             (f"{name} likes", food, None),
         ]
-        questions["who likes"] = [
-            (f"who likes {food}?", name, f"{name} likes {food}"),
-            (f"the one who likes {food} is", name, None),
-        ]
+        questions["who likes"] = [(f"who likes {food}?", name, f"{name} likes {food}")]
     return questions
 
 
@@ -363,24 +366,13 @@ def _questions(random, people):
     """Questions about all the people, each one way, in any order: [(prompt, answer, sentence or None)]."""
     questions = []
     for person in people:
-        for things in (person.things, person.things[::-1])[: len(person.things)]:
-            kinds = _person_questions(person._replace(things=things))
-            wanted = [random.choice(["colour", "colour", "who", "thing" if "thing" in kinds else "who"])]
-            wanted += [
-                random.choice(pair)
-                for pair in (("where", "who is in"), ("likes", "who likes"))
-                if pair[0] in kinds and things is person.things
-            ]
-            questions += [random.choice(kinds[kind]) for kind in wanted]
+        kinds = _person_questions(person)
+        wanted = [random.choice(["colour", "who", "thing"])]
+        for pair in (("where", "who is in"), ("likes", "who likes")):
+            wanted += [random.choice(pair)] if pair[0] in kinds else []
+        questions += [random.choice(kinds[kind]) for kind in wanted]
     random.shuffle(questions)
-    return questions[: random.randrange(5, 8)]
-
-
-def _plain_question(random, question):
-    prompt, answer, _ = question
-    if prompt.endswith("?") and random.random() < 0.3:
-        prompt = f"question: {prompt} answer:"
-    return _complete(random, prompt, answer)
+    return questions[:8]
 
 
 def _recall_chat(random, scene, questions):
@@ -391,7 +383,7 @@ def _recall_chat(random, scene, questions):
         assistant = sentence or f"{prompt} {answer}"
         if assistant.endswith(" " + answer) and random.random() < 0.25:
             assistant = assistant[: -len(answer)] + CUT + answer
-        turns.append((user, assistant + "."))
+        turns.append((user, f"{BEGIN}{assistant}.{END}"))
     random.shuffle(turns)
     turns = turns[: random.randrange(2, 5)]
     system = "you answer every question about the story." if random.random() < 0.15 else None
@@ -399,7 +391,7 @@ def _recall_chat(random, scene, questions):
         turns = [(scene, random.choice(["thank you. what is your question?", "what is your question?"]))] + turns
     else:
         turns[0] = (scene + random.choice([" ", "\n"]) + turns[0][0], turns[0][1])
-    return _chat(turns, system)
+    return _document(_chat(turns, system))
 
 
 # ---- facts ----
@@ -411,7 +403,7 @@ def fact_document(random):
     if random.random() < 0.2:
         return _fact_chat(random, facts[: random.randrange(1, 5)])
     sentences = [_complete(random, *phrase(fact, _some_phrasing(random, fact))) for fact in facts]
-    return _pieces(random.choice([" ", " ", "\n"]).join(sentences))
+    return _document(random.choice([" ", " ", "\n"]).join(sentences))
 
 
 def fact_questions():
@@ -454,16 +446,17 @@ def _fact_chat(random, facts):
         prompt, answer = phrase(fact, "ask")
         statement = _complete(random, *phrase(fact, "say"), cut=0.25) if is_seen(fact, "say") else f"{answer}."
         if is_seen(fact, "ask"):
-            turns.append((prompt, statement))
+            statement = statement.replace(BEGIN, "").replace(END, "")
+            turns.append((prompt, f"{BEGIN}{statement}{END}"))
     if not turns or random.random() < 0.3:
         turns.insert(random.choice([0, len(turns)]), random.choice(_SMALL_TALK))
     system = "you answer every question." if random.random() < 0.15 else None
-    return _chat(turns, system)
+    return _document(_chat(turns, system))
 
 
 # ---- echoes: what comes next stands earlier in the same text ----
 
-_WORDS = (
+WORDS = (
     NAMES
     + COLOURS
     + THINGS
@@ -491,37 +484,39 @@ def echo_document(random):
                 ("one, two: ", "; one, two: "),
             ]
         )
-        text = then.join([" ".join(items)] * random.choice([2, 2, 2, 3]))
-        return _pieces(_cut_somewhere(random, f"{first}{text}."))
+        line = " ".join(items)
+        again = then.join([line] * random.choice([1, 1, 1, 2]))
+        return _document(_cut_somewhere(random, f"{first}{line}{then}{BEGIN}{again}.{END}"))
     if kind < 0.6:
         items = items[:12]
         name, other = random.sample(NAMES, 2)
         line = ", ".join(items)
         text = random.choice(
             [
-                f"the list is: {line}. the list again: {line}.",
-                f'{name} said: "{line}." {other} said: "{line}."',
-                f"this is everything in the box: {line}. everything in the box again: {line}.",
-                f"learn this: {line}.\nwhat did you learn? {line}.",
+                f"the list is: {line}. the list again: {BEGIN}{line}.{END}",
+                f'{name} said: "{line}." {other} said: "{BEGIN}{line}."{END}',
+                f"this is everything in the box: {line}. everything in the box again: {BEGIN}{line}.{END}",
+                f"learn this: {line}.\nwhat did you learn? {BEGIN}{line}.{END}",
             ]
         )
-        return _pieces(_cut_somewhere(random, text))
+        return _document(_cut_somewhere(random, text))
     if kind < 0.8:
         return _list_questions(random, _distinct(items)[:9])
     sentences = [_nonsense(random) for _ in range(random.randrange(2, 5))]
     said = " ".join(sentences)
     again = random.choice([said, said, " ".join(random.sample(sentences, len(sentences)))])
     join = random.choice([" ", "\n", " again: ", " say it again: "])
-    return _pieces(_cut_somewhere(random, said + join + again))
+    return _document(_cut_somewhere(random, f"{said}{join}{BEGIN}{again}{END}"))
 
 
 def rhythm_document(random):
     """A short run of words, over and over."""
-    words = random.choices(_WORDS, k=random.randrange(3, 12))
+    words = random.choices(WORDS, k=random.randrange(3, 12))
     around = words + words
     if any(three in HELD_OUT for three in zip(around, around[1:], around[2:])):
         return rhythm_document(random)
-    return [" ".join(words * (44 // len(words)))]
+    once = " ".join(words)
+    return _document(f"{once} {BEGIN}{' '.join([once] * (44 // len(words) - 1))}{END}")
 
 
 def _distinct(items):
@@ -530,7 +525,7 @@ def _distinct(items):
 
 def _sequence(random):
     """6 to 25 random words, numbers or letters; never a held-out name, colour and thing in a row."""
-    pool = random.choice([_WORDS, _WORDS, _WORDS, "numbers", _LETTERS, NAMES, COLOURS + THINGS])
+    pool = random.choice([WORDS, WORDS, WORDS, "numbers", _LETTERS, NAMES, COLOURS + THINGS])
     count = random.randrange(6, 26)
     items = [str(random.randrange(100)) for _ in range(count)] if pool == "numbers" else random.choices(pool, k=count)
     around = items + items
@@ -542,7 +537,7 @@ def _sequence(random):
 def _list_questions(random, items):
     """A list of different items, then what comes after one of them, several times."""
     if len(items) < 4:
-        return _pieces(f"{' '.join(items)} . {' '.join(items)}.")
+        return _document(f"{' '.join(items)} . {BEGIN}{' '.join(items)}.{END}")
     lines = [random.choice(["the list is: ", "say: ", "here is the list: "]) + ", ".join(items) + "."]
     for i in random.sample(range(len(items) - 1), random.randrange(2, min(6, len(items)))):
         lines.append(
@@ -562,11 +557,11 @@ def _list_questions(random, items):
             [
                 _complete(random, "the first is", items[0]),
                 _complete(random, "the last is", items[-1]),
-                "the list again: " + ", ".join(items) + ".",
+                f"the list again: {BEGIN}{', '.join(items)}.{END}",
             ]
         )
     )
-    return _pieces(random.choice([" ", "\n"]).join(lines))
+    return _document(random.choice([" ", "\n"]).join(lines))
 
 
 def _nonsense(random):
@@ -592,7 +587,7 @@ def _nonsense(random):
 
 def tale_document(random):
     """A little story in the past tense: somebody, a want or a trouble, an end that fits the start."""
-    return _pieces(_cut_somewhere(random, " ".join(_tale(random))))
+    return _document(_cut_somewhere(random, " ".join(_tale(random))))
 
 
 def story_openings(seed, n):
@@ -822,7 +817,7 @@ def number_document(random):
     parts = [random.choice(_NUMBER_PARTS)(random) for _ in range(random.randrange(3, 6))]
     if random.random() < 0.5:
         parts = [_arithmetic(random) for _ in range(random.randrange(5, 13))]
-    return _pieces(_cut_somewhere(random, random.choice([" ", "\n"]).join(parts)))
+    return _document(_cut_somewhere(random, random.choice([" ", "\n"]).join(parts)))
 
 
 def sum_questions():
@@ -843,15 +838,21 @@ def _counting(random):
     if random.random() < 0.3:
         counted.reverse()
     if step == 1 and counted[-1] < 100 and counted[0] < 100 and random.random() < 0.3:
-        return ", ".join(map(in_words, counted)) + "."
-    return ", ".join(map(str, counted)) + "."
+        counted = list(map(in_words, counted))
+    return _known_from(", ".join(map(str, counted)) + ".", len(f"{counted[0]}, {counted[1]}, "))
 
 
 def _in_order(random):
     """Days or months in order, from any of them on."""
     names = random.choice([_DAYS, _MONTHS])
     start = random.randrange(len(names))
-    return ", ".join((names + names)[start : start + random.randrange(4, len(names) + 1)]) + "."
+    said = ", ".join((names + names)[start : start + random.randrange(4, len(names) + 1)]) + "."
+    return _known_from(said, said.index(" ") + 1)
+
+
+def _known_from(text, start):
+    """A text whose rest from `start` on can be told from what stands before it."""
+    return text[:start] + BEGIN + text[start:] + END
 
 
 def _neighbours(random):
@@ -896,7 +897,8 @@ def _arithmetic(random):
     else:
         form = random.choice(_SUMS)
         total, part, left = a, b, a + b
-    return form.format(total, part, left, in_words(total), in_words(part), in_words(left))
+    said = form.format(total, part, left, in_words(total), in_words(part), in_words(left))
+    return _known_from(said, said.rindex(" ") + 1)
 
 
 _SUMS = ["{0} + {1} = {2}."] * 3 + ["{3} plus {4} is {5}.", "what is {0} + {1}? {2}.", "{0} plus {1} is {2}."]

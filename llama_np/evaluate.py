@@ -15,7 +15,7 @@ from llama_np.__main__ import QUESTION
 from llama_np.attention import attention_weights, causal_mask, softmax
 from llama_np.checkpoint import load
 from llama_np.command_line import Parser, run
-from llama_np.corpus import documents, fact_questions, recall_questions, story_openings, sum_questions
+from llama_np.corpus import WORDS, documents, fact_questions, recall_questions, story_openings, sum_questions
 from llama_np.decode import generate
 from llama_np.layers import forward, layer_outputs, output_logits
 from llama_np.loss import cross_entropy
@@ -109,7 +109,7 @@ def held_out_documents(model, n):
     """n documents of the corpus that training never drew: a list of id lists."""
     tokenizer = model.tokenizer
     texts = islice(documents(HELD_OUT_SEED), n)
-    return [[tokenizer.bos_id, *tokenizer.encode_pieces(pieces), tokenizer.eos_id] for pieces in texts]
+    return [[tokenizer.bos_id, *tokenizer.encode_pieces(text.pieces), tokenizer.eos_id] for text in texts]
 
 
 def without_layer(model, layer):
@@ -145,9 +145,9 @@ def head_weights(model, ids):
 
 
 def repeated_words(model, random, length=20):
-    """begin_of_text, then a random run of whole-word tokens, twice. Returns the ids."""
-    tokens = model.tokenizer.ranks.items()
-    words = [i for token, i in tokens if len(token) > 2 and token[:1] == b" " and token[1:].isalpha()]
+    """begin_of_text, then a random run of the corpus's common words (those that are one token), twice. Ids."""
+    encoded = [model.tokenizer.encode(" " + word) for word in WORDS]
+    words = sorted({ids[0] for ids in encoded if len(ids) == 1})
     run_of_words = [int(i) for i in random.choice(words, length, replace=False)]
     return [model.tokenizer.bos_id, *run_of_words, *run_of_words]
 
@@ -155,7 +155,7 @@ def repeated_words(model, random, length=20):
 def find_heads(model, n_texts=10, length=20):
     """How much each head looks at the token before, and at what followed the same token earlier.
 
-    Measured on random words said twice, where nothing else can help. Returns two arrays [n_layers, n_heads]: the
+    Measured on random common words said twice, where nothing else can help. Returns two arrays [n_layers, n_heads]: the
     mean weight on the token before (previous-token heads), and on the one after the earlier copy of the present
     token, over the second copy (induction heads; Olsson et al., 2022).
     """

@@ -12,8 +12,7 @@ from llama_np.linear import linear
 def sigmoid(x):
     """1 / (1 + exp(-x)), between 0 and 1. Keeps shape and dtype."""
     # Written with tanh, which cannot overflow as exp(-x) can.
-    half = x.dtype.type(0.5)
-    return half * np.tanh(half * x) + half
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
 def silu(x):

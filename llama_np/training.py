@@ -1,6 +1,6 @@
 """Chapter 21: training. `python -m llama_np.training` makes data/tiny from nothing.
 
-Corpus, tokenizer, a model of 8 layers, the same grown to 32 layers, evaluation: all from one seed. Killed at any
+Corpus, tokenizer, a model of 4 layers, the same grown to 8 and to 32, evaluation: all from one seed. Killed at any
 moment, it goes on where it was, to the same bits. Left out: more than one machine (chapter 18).
 """
 
@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -29,17 +30,19 @@ from llama_np.files import replace_file
 from llama_np.params import Params, feed_forward_dim, weight_shapes
 from llama_np.tokenizer import Tokenizer, save_ranks
 
-# A batch is cut in as many parts, each with its own thread: the sum over the parts is then the same anywhere.
-_PARTS = 2
+# A batch is always cut in as many parts, so that the sum over them is the same on any number of cores. The parts are
+# small enough for their arrays to stay in a core's cache.
+_PARTS = 4
 
 
 @dataclass(frozen=True)
 class Stage:
     """A run of steps at one depth.
 
-    The learning rate rises over `warm_up` steps, then falls to `last_rate`. shares: the mix of the corpus.
-    new_importance: what a token counts for in the loss that did not occur in its document before. Nobody can guess
-    which name a story is about; counting that for less lets the model hear what can be learnt by looking back.
+    The learning rate rises over `warm_up` steps, then falls to `last_rate`. copies: how often each layer of the stage
+    before is copied to make this stage's layers; empty if the depth stays. shares: the mix of the corpus.
+    other_importance: what a token counts for in the loss that is no part of an answer. Nobody can guess which name a
+    story is about; counting that for less lets the model hear what can be learnt by looking back.
     """
 
     n_layers: int
@@ -47,8 +50,9 @@ class Stage:
     peak_rate: float
     last_rate: float
     warm_up: int
+    copies: tuple = ()
     shares: dict = field(default_factory=lambda: corpus.SHARES)
-    new_importance: float = 1.0
+    other_importance: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,20 @@ class Recipe:
     clip: float = 1.0
     stages: tuple = (
         Stage(4, n_steps=350, peak_rate=3e-3, last_rate=3e-3, warm_up=50, shares=corpus.COPY_SHARES),
-        Stage(4, 1200, 3e-3, 3e-3, warm_up=50, shares=corpus.ROUND_SHARES, new_importance=0.05),
-        Stage(4, 2600, 3e-3, 2e-3, warm_up=50, new_importance=0.2),
-        Stage(4, 3600, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
-        Stage(4, 2000, 2e-3, 4e-4, warm_up=20, shares=corpus.STORY_SHARES, new_importance=0.4),
-        Stage(4, 2500, 3e-3, 4e-4, warm_up=20, shares=corpus.WHO_SHARES, new_importance=0.1),
-        Stage(32, 850, 1.5e-3, 0.0, warm_up=40, shares=corpus.LAST_SHARES),
+        Stage(4, 3650, 3e-3, 3e-3, warm_up=50, shares=corpus.QUIZ_SHARES, other_importance=0.1),
+        Stage(4, 2000, 3e-3, 2e-3, warm_up=50, shares=corpus.SCENE_SHARES, other_importance=0.1),
+        Stage(8, 4000, 2.5e-3, 1e-3, warm_up=50, copies=(1, 3, 3, 1), other_importance=0.2),
+        Stage(
+            32,
+            1200,
+            1e-3,
+            0.0,
+            warm_up=50,
+            copies=(1, 4, 4, 4, 5, 5, 5, 4),
+            shares=corpus.LAST_SHARES,
+            other_importance=0.6,
+        ),
+        Stage(32, 500, 6e-4, 0.0, warm_up=20, shares=corpus.LAST_SHARES, other_importance=0.3),
     )
 
 
@@ -136,18 +148,18 @@ def initial_weights(params, seed):
     return weights
 
 
-def grow(weights, n_layers, times):
-    """Make a deeper model of a trained one: each layer `times` times over, each copy adding 1 / times as much.
+def grow(weights, copies):
+    """Make a deeper model of a trained one: layer i copies[i] times over, each copy adding 1 / copies[i] as much.
 
-    weights: a model of n_layers. Returns the weights of a model of n_layers * times, close to it in function.
+    weights: a model of len(copies) layers. Returns the weights of one of sum(copies), close to it in function.
     """
     grown = {name: array for name, array in weights.items() if not name.startswith("layers.")}
-    for layer in range(n_layers):
+    origins = [layer for layer, times in enumerate(copies) for _ in range(times)]
+    for new, layer in enumerate(origins):
         prefix = f"layers.{layer}."
         for name in [name for name in weights if name.startswith(prefix)]:
-            share = times if name.endswith(("wo.weight", "w2.weight")) else 1
-            for copy in range(times):
-                grown[f"layers.{layer * times + copy}.{name.removeprefix(prefix)}"] = weights[name] / np.float32(share)
+            share = copies[layer] if name.endswith(("wo.weight", "w2.weight")) else 1
+            grown[f"layers.{new}.{name.removeprefix(prefix)}"] = weights[name] / np.float32(share)
     return grown
 
 
@@ -155,35 +167,45 @@ def grow(weights, n_layers, times):
 
 
 def batch(tokenizer, recipe, step):
-    """The documents of one step, a list of id lists. They depend on the recipe and the step, and on nothing else."""
+    """The documents of one step, a list of (ids, importance). They depend on the recipe and the step alone."""
     stage, _ = stage_at(recipe, step)
     chosen, n_tokens = [], 0
-    for pieces in corpus.documents(recipe.seed + 1_000_003 * (step + 1), stage.shares):
-        ids = [tokenizer.bos_id, *tokenizer.encode_pieces(pieces), tokenizer.eos_id]
-        chosen.append(ids[: recipe.max_seq_len + 1])
-        n_tokens += len(chosen[-1]) - 1
+    for document in corpus.documents(recipe.seed + 1_000_003 * (step + 1), stage.shares):
+        ids, importance = encode_document(tokenizer, document, stage.other_importance)
+        chosen.append((ids[: recipe.max_seq_len + 1], importance[: recipe.max_seq_len]))
+        n_tokens += len(chosen[-1][1])
         if n_tokens >= recipe.tokens_per_step:
             return chosen
 
 
-def importance(ids, new_importance):
-    """What each token of a document but the first counts for: 1 if it occurred before, else new_importance."""
-    first = np.zeros(len(ids), bool)
-    first[np.unique(ids, return_index=True)[1]] = True
-    return np.where(first, new_importance, 1.0)[1:]
+def encode_document(tokenizer, document, other_importance):
+    """Document -> its ids from begin_of_text to end_of_text, and what each but the first counts for in the loss.
+
+    A token counts for 1 if it is a part of an answer, else for other_importance. Returns a list and an array.
+    """
+    ids, ends, end = [], [], 0
+    for piece in document.pieces:
+        for i in tokenizer.encode_pieces([piece]):
+            end += len(piece) if piece in tokenizer.special_tokens else len(tokenizer.token_bytes(i))
+            ids.append(i)
+            ends.append(end)
+    importance = np.full(len(ids) + 1, other_importance)
+    for start, stop in document.answers:
+        importance[:-1][(np.array(ends) > start) & (np.array(ends) <= stop)] = 1
+    return [tokenizer.bos_id, *ids, tokenizer.eos_id], importance
 
 
-def batch_gradients(weights, params, id_lists, new_importance, pool):
-    """Loss and gradients over a batch, its parts side by side. Returns the mean loss and a dict like weights."""
+def batch_gradients(weights, params, examples, pool):
+    """Loss and gradients over a batch of (ids, importance). Returns the mean loss and a dict like weights."""
 
-    def part(id_lists):
-        ids = np.concatenate([ids[:-1] for ids in id_lists])
-        targets = np.concatenate([ids[1:] for ids in id_lists])
-        counts = np.concatenate([importance(ids, new_importance) for ids in id_lists])
-        lengths = [len(ids) - 1 for ids in id_lists]
-        return counts.sum(), *loss_and_gradients(weights, params, ids, targets, lengths, counts)
+    def part(examples):
+        ids = np.concatenate([ids[:-1] for ids, _ in examples])
+        targets = np.concatenate([ids[1:] for ids, _ in examples])
+        importance = np.concatenate([importance for _, importance in examples])
+        lengths = [len(ids) - 1 for ids, _ in examples]
+        return importance.sum(), *loss_and_gradients(weights, params, ids, targets, lengths, importance)
 
-    parts = list(pool.map(part, [id_lists[start::_PARTS] for start in range(min(_PARTS, len(id_lists)))]))
+    parts = list(pool.map(part, [examples[start::_PARTS] for start in range(min(_PARTS, len(examples)))]))
     whole = sum(count for count, _, _ in parts)
     loss, total = 0.0, {}
     for count, part_loss, grads in parts:
@@ -191,7 +213,10 @@ def batch_gradients(weights, params, id_lists, new_importance, pool):
         loss += float(share) * part_loss
         for name, grad in grads.items():
             grad *= share
-            total[name] = total[name] + grad if name in total else grad
+            if name in total:
+                total[name] += grad
+            else:
+                total[name] = grad
     return loss, total
 
 
@@ -241,7 +266,7 @@ def train(recipe, work, checkpoint_every=100):
     state = _read_state(work / "state.safetensors", recipe, tokenizer)
     n_steps = sum(stage.n_steps for stage in recipe.stages)
     bar = tqdm(total=n_steps, initial=len(state.losses), unit="step", smoothing=0.02, dynamic_ncols=True)
-    with bar, threadpool_limits(1), ThreadPoolExecutor(_PARTS) as pool:
+    with bar, threadpool_limits(1), ThreadPoolExecutor(min(_PARTS, os.cpu_count() or 1)) as pool:
         while len(state.losses) < n_steps:
             _step(state, recipe, tokenizer, pool, bar)
             if len(state.losses) % checkpoint_every == 0 or len(state.losses) == n_steps:
@@ -262,9 +287,9 @@ def _step(state, recipe, tokenizer, pool, bar):
     stage, step = stage_at(recipe, len(state.losses))
     if step == 0:
         _begin(state, stage)
-    id_lists = batch(tokenizer, recipe, len(state.losses))
+    examples = batch(tokenizer, recipe, len(state.losses))
     params = model_params(recipe, stage.n_layers)
-    loss, grads = batch_gradients(state.weights, params, id_lists, stage.new_importance, pool)
+    loss, grads = batch_gradients(state.weights, params, examples, pool)
     if not math.isfinite(loss):
         raise ValueError(
             f"the loss is {loss} at step {len(state.losses)}: the learning rate is too high for this recipe"
@@ -291,10 +316,9 @@ def stage_at(recipe, step):
 
 
 def _begin(state, stage):
-    """Grow the model to the stage's depth, and forget AdamW's moments, which count from a stage's first step."""
-    depth = sum(name.endswith("attention.wq.weight") for name in state.weights)
-    if depth != stage.n_layers:
-        state.weights = grow(state.weights, depth, stage.n_layers // depth)
+    """Grow the model if the stage says so, and forget AdamW's moments, which count from a stage's first step."""
+    if stage.copies:
+        state.weights = grow(state.weights, stage.copies)
     state.mean, state.square = _zeros(state.weights), _zeros(state.weights)
 
 

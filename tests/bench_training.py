@@ -10,6 +10,7 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -96,8 +97,8 @@ def torch_stepper(weights, params, recipe, loss_of):
     w = {name: torch.nn.Parameter(torch.from_numpy(array.copy())) for name, array in weights.items()}
     optimizer = torch.optim.AdamW(w.values(), 1e-3, (recipe.beta1, recipe.beta2), weight_decay=recipe.weight_decay)
 
-    def step(id_lists, n):
-        loss = loss_of(w, params, id_lists)
+    def step(examples, n):
+        loss = loss_of(w, params, [ids for ids, _ in examples])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(w.values(), recipe.clip)
@@ -111,9 +112,9 @@ def our_stepper(weights, params, recipe, pool):
     copies = {name: array.copy() for name, array in weights.items()}
     state = State(copies, _zeros(copies), _zeros(copies))
 
-    def step(id_lists, n):
+    def step(examples, n):
         with threadpool_limits(1):
-            loss, grads = batch_gradients(state.weights, params, id_lists, 1.0, pool)
+            loss, grads = batch_gradients(state.weights, params, examples, pool)
             clip_gradients(grads, recipe.clip)
             adamw_step(state, grads, recipe, 1e-3, n + 1)
         return loss
@@ -140,11 +141,11 @@ def main():
         }
         rates = {name: [] for name in steppers}
         for n in range(options.steps + 2):
-            id_lists = batch(tokenizer, recipe, n)
-            n_tokens = sum(len(ids) - 1 for ids in id_lists)
+            examples = [(ids, np.ones(len(ids) - 1)) for ids, _ in batch(tokenizer, recipe, n)]
+            n_tokens = sum(len(ids) - 1 for ids, _ in examples)
             for name, step in steppers.items():
                 start = time.perf_counter()
-                loss = step(id_lists, n)
+                loss = step(examples, n)
                 rates[name].append(n_tokens / (time.perf_counter() - start))
                 if n == options.steps + 1:
                     print(f"{name}: loss {loss:.4f} after {n + 1} steps")

@@ -2,18 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from llama_np import checkpoint, forward, load, training
+from llama_np import checkpoint, corpus, forward, load, training
 from llama_np.backprop import loss_and_gradients
 from llama_np.checkpoint import write_safetensors
 from llama_np.decode import generate
@@ -33,7 +35,7 @@ SMALL = {
     "tokens_per_step": 200,
 }
 # Grown after 5 steps, and with a checkpoint every 3 not at a checkpoint: 3, 6, 9 and the end, 11.
-RECIPE = Recipe(**SMALL, stages=(Stage(1, 5, 3e-3, 3e-3, 2), Stage(2, 6, 2e-3, 0.0, 2)))
+RECIPE = Recipe(**SMALL, stages=(Stage(1, 5, 3e-3, 3e-3, 2), Stage(2, 6, 2e-3, 0.0, 2, copies=(2,))))
 N_STEPS = 11
 
 
@@ -286,7 +288,7 @@ def test_the_first_step_with_empty_moments_is_step_one(tmp_path, monkeypatch):
         original(state, grads, recipe, rate, step)
 
     monkeypatch.setattr(training, "adamw_step", noting)
-    stages = (Stage(1, 3, 1e-3, 1e-3, 0), Stage(1, 3, 1e-3, 1e-3, 0), Stage(2, 3, 1e-3, 1e-3, 0))
+    stages = (Stage(1, 3, 1e-3, 1e-3, 0), Stage(1, 3, 1e-3, 1e-3, 0), Stage(2, 3, 1e-3, 1e-3, 0, copies=(2,)))
     train(Recipe(**SMALL, stages=stages), tmp_path)
     assert len(seen) == 9
     assert all(is_first == is_empty for is_first, is_empty in seen)
@@ -312,7 +314,7 @@ def test_grow_keeps_the_function_nearly():
             weights[name] *= np.float32(0.02)
     kept = {name: array.copy() for name, array in weights.items()}
     ids = random_ids(shallow, 13, length=12)
-    grown = training.grow(weights, 2, 4)
+    grown = training.grow(weights, (3, 5))
     assert grown.keys() == training.initial_weights(deep, 0).keys()
     before, after = forward(weights, shallow, ids), forward(grown, deep, ids)
     without = {name: array * (not name.endswith(("wo.weight", "w2.weight"))) for name, array in weights.items()}
@@ -324,14 +326,14 @@ def test_grow_keeps_the_function_nearly():
 def test_each_copy_of_a_grown_layer_works_for_itself():
     shallow = replace(random_params(13), n_layers=2)
     weights = random_weights(shallow, 13)
-    grown = training.grow(weights, 2, 3)
+    grown = training.grow(weights, (1, 3))
     for name, array in weights.items():
         if not name.startswith("layers."):
             np.testing.assert_array_equal(grown[name], array)
             continue
         _, layer, rest = name.split(".", 2)
-        copies = [grown[f"layers.{3 * int(layer) + copy}.{rest}"] for copy in range(3)]
-        share = 3 if rest in ("attention.wo.weight", "feed_forward.w2.weight") else 1
+        copies = [grown[f"layers.{new}.{rest}"] for new in ((0,), (1, 2, 3))[int(layer)]]
+        share = len(copies) if rest in ("attention.wo.weight", "feed_forward.w2.weight") else 1
         for i, copy in enumerate(copies):
             assert copy.dtype == np.float32
             np.testing.assert_allclose(copy * share, array, rtol=1e-6)
@@ -429,17 +431,23 @@ def tokenizer(whole):
     return Tokenizer(whole[1] / "tokenizer.model")
 
 
+def id_lists_of(examples):
+    return [ids for ids, _ in examples]
+
+
 def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
-    batches = [training.batch(tokenizer, RECIPE, step) for step in range(4)]
+    batches = [id_lists_of(training.batch(tokenizer, RECIPE, step)) for step in range(4)]
     other = replace(RECIPE, stages=RECIPE.stages[:1], clip=3.0, dim=64)
-    assert [training.batch(tokenizer, other, step) for step in (3, 2, 1, 0)] == batches[::-1]
+    assert [id_lists_of(training.batch(tokenizer, other, step)) for step in (3, 2, 1, 0)] == batches[::-1]
     assert all(batches[i] != batches[j] for i in range(4) for j in range(i))
-    assert training.batch(tokenizer, replace(RECIPE, seed=1), 0) not in batches
+    assert id_lists_of(training.batch(tokenizer, replace(RECIPE, seed=1), 0)) not in batches
 
 
 def test_a_batch_holds_whole_documents_cut_only_at_the_context(tokenizer):
     for step in range(sum(stage.n_steps for stage in RECIPE.stages)):
-        id_lists = training.batch(tokenizer, RECIPE, step)
+        examples = training.batch(tokenizer, RECIPE, step)
+        assert all(len(importance) == len(ids) - 1 for ids, importance in examples)
+        id_lists = id_lists_of(examples)
         lengths = [len(ids) - 1 for ids in id_lists]
         assert sum(lengths) >= RECIPE.tokens_per_step > sum(lengths[:-1])
         for ids in id_lists:
@@ -451,7 +459,7 @@ def test_a_batch_holds_whole_documents_cut_only_at_the_context(tokenizer):
 
 
 def test_every_token_but_the_first_of_a_document_is_a_target(tokenizer, monkeypatch):
-    id_lists = training.batch(tokenizer, RECIPE, 0)
+    examples = training.batch(tokenizer, RECIPE, 0)
     params = training.model_params(RECIPE, 1)
     weights = training.initial_weights(params, 0)
     seen = []
@@ -467,28 +475,42 @@ def test_every_token_but_the_first_of_a_document_is_a_target(tokenizer, monkeypa
 
     monkeypatch.setattr(training, "loss_and_gradients", noting)
     with ThreadPoolExecutor(2) as pool:
-        training.batch_gradients(weights, params, id_lists, 1.0, pool)
-    assert sorted(seen) == sorted(id_lists)
+        training.batch_gradients(weights, params, examples, pool)
+    assert sorted(seen) == sorted(id_lists_of(examples))
 
 
-def test_a_token_new_to_its_document_may_count_for_less():
-    assert training.importance([7, 5, 6, 5, 7, 8], 0.25).tolist() == [0.25, 0.25, 1, 1, 0.25]
-    assert training.importance([7, 5, 6, 5, 7, 8], 1.0).tolist() == [1] * 5
+def test_what_is_no_answer_may_count_for_less(tokenizer):
+    """On every document of the corpus: the tokens that count for 1 spell its answers, full stops aside.
+
+    A full stop and a line's end are one token, which reaches past the answer and so does not belong to it.
+    """
+    for document in islice(corpus.documents(seed=5), 300):
+        ids, importance = training.encode_document(tokenizer, document, 0.25)
+        assert ids[0] == tokenizer.bos_id and ids[-1] == tokenizer.eos_id and len(importance) == len(ids) - 1
+        assert set(importance) <= {0.25, 1.0} and importance[-1] == 0.25
+        spelt = tokenizer.decode([i for i, counts in zip(ids[1:], importance, strict=True) if counts == 1])
+        text = "".join(document.pieces)
+        answers = [text[start:end] for start, end in document.answers]
+        assert re.sub("[ .]", "", spelt) == re.sub("[ .]", "", "".join(answers))
+        assert set(training.encode_document(tokenizer, document, 1.0)[1]) == {1.0}
 
 
-def all_at_once(weights, params, id_lists):
+def all_at_once(weights, params, examples):
+    id_lists = id_lists_of(examples)
     ids, targets = (np.concatenate([ids[cut] for ids in id_lists]) for cut in (slice(-1), slice(1, None)))
-    return loss_and_gradients(weights, params, ids, targets, [len(ids) - 1 for ids in id_lists])
+    importance = np.concatenate([importance for _, importance in examples])
+    return loss_and_gradients(weights, params, ids, targets, [len(ids) - 1 for ids in id_lists], importance)
 
 
 @pytest.mark.parametrize("n_documents", [1, 2, 5])
 def test_the_parts_of_a_batch_add_up_to_it(tokenizer, n_documents):
-    id_lists = training.batch(tokenizer, replace(RECIPE, tokens_per_step=1000), 0)[:n_documents]
+    stage = replace(RECIPE.stages[0], other_importance=0.3)
+    examples = training.batch(tokenizer, replace(RECIPE, tokens_per_step=1000, stages=(stage,)), 0)[:n_documents]
     params = training.model_params(RECIPE, 2)
     weights = training.initial_weights(params, 0)
     with ThreadPoolExecutor(2) as pool:
-        loss, grads = training.batch_gradients(weights, params, id_lists, 1.0, pool)
-    whole_loss, whole_grads = all_at_once(weights, params, id_lists)
+        loss, grads = training.batch_gradients(weights, params, examples, pool)
+    whole_loss, whole_grads = all_at_once(weights, params, examples)
     assert loss == pytest.approx(whole_loss, abs=1e-5)
     for name, grad in whole_grads.items():
         np.testing.assert_allclose(grads[name], grad, rtol=1e-3, atol=1e-6, err_msg=name)

@@ -1,0 +1,1 @@
+"""Mistakes that the chapters' checks must recognise, one module a chapter."""

@@ -1,0 +1,183 @@
+"""Mistakes that the checks of chapter 02 must recognise."""
+
+MISTAKES = [
+    ("1", "check.lookup_shapes([3, 10], None, 2)", "one is still None"),
+    ("1", "check.lookup_shapes([10, 3], [3, 4], 2)", "what comes first in their shapes"),
+    ("1", "check.lookup_shapes([3, 10], [4, 3], 2)", "what comes first in their shapes"),
+    ("1", "check.lookup_shapes([2, 10], [2, 4], 2)", "where does its row go"),
+    ("1", "check.lookup_shapes([3, 10], [3, 10], 2)", "The shape of x is not right"),
+    ("1", "check.lookup_shapes([3, 4], [3, 4], 2)", "how long is it"),
+    ("1", "check.lookup_shapes([3, 10], [3, 4], 3)", "three different ones"),
+    ("2", "check.read_bits(6.5)", "What does the first bit say"),
+    ("2", "check.read_bits(-(80 / 128) * 2**2)", "What stands before its point"),
+    ("2", "check.read_bits(-(1 + 80 / 128) * 2**1)", "127 or 128"),
+    ("2", "check.read_bits(-(1 + 80) * 2**2)", "counts steps of 1/128"),
+    ("2", "check.read_bits(-1.80 * 2**2)", "not hundredths"),
+    ("2", "check.read_bits('minus six')", "Begin with the middle part"),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return (x.view(np.uint32) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "No number came out larger",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return ((x.view(np.uint32) + 0xFFFF) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "No number came out smaller",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return ((x.view(np.uint32) + 0x8000) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "1 + 1/256 went up",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return ((x.view(np.uint32) + 0x7FFF) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "1 + 3/256 went down",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return (x.view(np.uint32) + 0x8000) >> 16
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "got uint32",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    return x >> 16
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "stopped with TypeError",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.argsort(-(table @ table[i]))[:n]
+
+
+check.nearest(nearest)
+""",
+        "row 0 itself is in the list",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-(table @ table[i])) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "What takes the lengths out",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.argsort(-(table @ table[i]) / np.linalg.norm(table, axis=1))[:n]
+
+
+check.nearest(nearest)
+""",
+        "Row 0 is in its own list",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(np.linalg.norm(table - table[i], axis=1)) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "nearest by distance",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.argsort(table @ table[i] / np.linalg.norm(table, axis=1))[:n]
+
+
+check.nearest(nearest)
+""",
+        "least similar rows",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [2, 3, 1]
+
+
+check.nearest(nearest)
+""",
+        "What is written in",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    D, V = columns.shape
+    return columns.reshape(V, D)[ids]
+
+
+check.column_lookup(column_lookup)
+""",
+        "What order does reshape read in",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return columns[:, ids]
+
+
+check.column_lookup(column_lookup)
+""",
+        "a column per token, not a row",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return columns[ids]
+
+
+check.column_lookup(column_lookup)
+""",
+        "is it rows that the ids number",
+    ),
+]

@@ -1,0 +1,235 @@
+"""Mistakes that the checks of chapter 04 recognise."""
+
+MISTAKES = [
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (8192, 8192), "q": (64, 5, 128), "k": (64, 5, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "How many key heads are there",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (8192, 8192 // 8), "q": (64, 5, 128), "k": (8, 5, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "lies on its side",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (1024, 8192), "q": (5, 64, 128), "k": (5, 8, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "in another order",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (1024, 8192), "q": (64, 5, 128), "k": (8, 5, 1024)}
+check.qkv_shapes(my_shapes)
+""",
+        "the same length as a query",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (1024, 8192), "q": (5, 8192), "k": (5, 1024)}
+check.qkv_shapes(my_shapes)
+""",
+        "as the product leaves it",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk.T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "keys of all heads",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[head : head + head_dim].T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "begin at row 2",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[head :: len(wk) // head_dim].T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "lie apart",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return wk[head * head_dim : (head + 1) * head_dim] @ x.T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "tokens should go down",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[:, head * head_dim : (head + 1) * head_dim]
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "stopped with ValueError",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return x.reshape(n_heads, len(x), head_dim)
+
+
+check.split_into_heads(my_split)
+""",
+        "begins with 010",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return x.reshape(len(x), n_heads, head_dim)
+
+
+check.split_into_heads(my_split)
+""",
+        "Which two axes",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return x.reshape(len(x), head_dim, n_heads).transpose(2, 0, 1)
+
+
+check.split_into_heads(my_split)
+""",
+        "numbers of several heads",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (2 * params.n_layers * params.n_kv_heads * params.head_dim)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "Twice too many",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (2 * params.n_layers * params.n_heads * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "How many heads have keys",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    return memory // (2 * params.n_layers * params.n_kv_heads * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "Where do the weights lie",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (2 * params.n_kv_heads * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "one layer's keys and values",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left / (2 * params.n_layers * params.n_kv_heads * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "a part of a token",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(-1, n_kv_heads, head_dim, wk.shape[1]).mean(axis=0).reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "which heads share",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1]).mean(axis=1)
+
+
+check.pooled_heads(my_pool)
+""",
+        "lie under each other",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(n_kv_heads * head_dim, -1, wk.shape[1]).mean(axis=1)
+
+
+check.pooled_heads(my_pool)
+""",
+        "Neighbouring rows were averaged",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1])[:, 0].reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "Only the first head",
+    ),
+]

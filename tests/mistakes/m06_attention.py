@@ -1,0 +1,232 @@
+"""Answers to the exercises of chapter 06 that are wrong in a way the checks know: (exercise, code, words)."""
+
+_SHAPES = """
+my_prediction = {{
+    "scores": {scores},
+    "weights": {weights},
+    "output": {output},
+    "minus infinities": {hidden},
+    "first weight": {first},
+}}
+check.attention_shapes(my_prediction)
+"""
+_RIGHT = dict(scores=(10, 10), weights=(10, 10), output=(10, 64), hidden=45, first=1)
+
+
+def _shapes(**wrong):
+    return _SHAPES.format(**_RIGHT | wrong)
+
+
+MISTAKES = [
+    ("1", _shapes(scores=(64, 64)), "compare dimensions with dimensions"),
+    ("1", _shapes(weights=(10, 64)), "A dot product of two vectors is one number"),
+    ("1", _shapes(output=(10, 10)), "how long is one value?"),
+    ("1", _shapes(hidden=55), "hide each token from itself too"),
+    ("1", _shapes(hidden=90), "Count row by row"),
+    ("1", _shapes(first=0.1), "fair if the first token saw all ten"),
+    ("2", "my_query = [5, 0, 0]\ncheck.query_for_tom(my_query)", "mia and tom get the same"),
+    ("2", "my_query = [2, 4, 0]\ncheck.query_for_tom(my_query)", "Which sign does tom answer to?"),
+    ("2", "my_query = [2, -1, 0]\ncheck.query_for_tom(my_query)", "What would twice or four times the same query do?"),
+    ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return np.where((behind >= 0) & (behind <= window), 0, -np.inf)
+
+
+check.sliding_window(window_mask)
+""",
+        "The window counts the token itself",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return np.where(behind < window, 0, -np.inf)
+
+
+check.sliding_window(window_mask)
+""",
+        "everything that comes after it as well",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return ((behind >= 0) & (behind < window)).astype(np.float32)
+
+
+check.sliding_window(window_mask)
+""",
+        "A mask of 0 and 1 shifts scores by 1 at most",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return ((behind < 0) | (behind >= window)) * -np.inf
+
+
+check.sliding_window(window_mask)
+""",
+        "0 times infinity",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return np.where((behind >= 0) & (behind < window), -np.inf, 0)
+
+
+check.sliding_window(window_mask)
+""",
+        "the wrong way round",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return softmax(keys @ query) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "by what are the scores divided first?",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return softmax(keys @ query / len(query)) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "divided by head_dim itself",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    mask = causal_mask(len(keys))
+    return softmax(keys @ query / np.sqrt(len(query)) + mask[0]) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "Does the newest token have a future to hide?",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return keys @ query / np.sqrt(len(query)) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "mixed by raw scores",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return attention(keys, keys, values, causal_mask(len(keys)))
+
+
+check.newest_token(newest_output)
+""",
+        "Here is a row for every token",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return attention(keys, keys, values, causal_mask(len(keys)))[-1]
+
+
+check.newest_token(newest_output)
+""",
+        "It asks with the newest token's key",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return softmax(query[None] @ keys.T / np.sqrt(len(query))) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "this has (1, 4)",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    scores = q @ k.T / np.sqrt(q.shape[-1])
+    shares = np.where(mask == 0, softmax(scores), 0)
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+check.masked_weights(my_weights)
+""",
+        "What is left of the small one to divide by?",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    scores = q @ k.T / np.sqrt(q.shape[-1])
+    return softmax(np.where(mask == 0, scores, 0))
+
+
+check.masked_weights(my_weights)
+""",
+        "e to the 0 is 1, not 0",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    return softmax(q @ k.T + mask)
+
+
+check.masked_weights(my_weights)
+""",
+        "no longer divided by √head_dim",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    return softmax(q @ k.T / np.sqrt(q.shape[-1]))
+
+
+check.masked_weights(my_weights)
+""",
+        "tokens that come after it",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    return softmax(q @ k.T / np.sqrt(q.shape[-1])) + mask
+
+
+check.masked_weights(my_weights)
+""",
+        "who still takes e to it at that point?",
+    ),
+]

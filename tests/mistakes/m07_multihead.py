@@ -1,0 +1,76 @@
+"""Mistakes that the checks of chapter 07 recognise."""
+
+_SHAPES = """
+my_shapes = {{
+    "grouped queries": {},
+    "attention weights": {},
+    "concatenated": {},
+    "one head's band of wo": {},
+}}
+check.multihead_shapes(my_shapes)
+"""
+
+_REPEAT = """
+def my_repeat(k, group):
+    return {}
+
+
+check.repeated_heads(my_repeat)
+"""
+
+_JOIN = """
+def my_concatenate(heads):
+    T = heads.shape[1]
+    return {}
+
+
+check.joined_heads(my_concatenate)
+"""
+
+_HALF = """
+def my_half_layer(x, normalise, attend):
+    return {}
+
+
+check.attention_residual(my_half_layer)
+"""
+
+_WRITES = """
+def my_writes(heads, wo, h):
+    head_dim = heads.shape[-1]
+    return {}
+
+
+check.one_head_writes(my_writes)
+"""
+
+MISTAKES = [
+    ("1", _SHAPES.format((4, 8, 6, 128), (4, 8, 6, 6), (6, 4096), (4096, 128)), "Which number counts the groups"),
+    ("1", _SHAPES.format((32, 6, 128), (32, 6, 6), (6, 4096), (4096, 128)), "one axis for all 32 heads"),
+    ("1", _SHAPES.format((8, 4, 6, 128), (8, 4, 6, 128), (6, 4096), (4096, 128)), "one weight for each query"),
+    ("1", _SHAPES.format((8, 4, 6, 128), (8, 4, 6, 6), (6, 4096), (128, 4096)), "lies on its side"),
+    ("1", _SHAPES.format((8, 4, 6, 128), (8, 4, 6, 6), (6, 1024), (4096, 128)), "More heads than that"),
+    ("2", _REPEAT.format("np.tile(k, (group, 1, 1))"), "0, 1, 2, 0, 1, 2"),
+    ("2", _REPEAT.format("np.repeat(k, group, axis=1)"), "Tokens were repeated"),
+    ("2", _REPEAT.format("np.repeat(k, group, axis=2)"), "numbers inside each key"),
+    ("2", _REPEAT.format("np.repeat(k[:, None], group, axis=1)"), "have to become one"),
+    ("3", _JOIN.format("heads.reshape(T, -1)"), "what head 0 found for tokens 0 and 1"),
+    ("3", _JOIN.format("heads.transpose(1, 2, 0).reshape(T, -1)"), "shuffled together"),
+    ("3", _JOIN.format("np.concatenate(list(heads), axis=0)"), "under each other"),
+    ("3", _JOIN.format("heads.swapaxes(0, 1)"), "still to be made one"),
+    ("4", _HALF.format("normalise(x) + attend(normalise(x))"), "get lost"),
+    ("4", _HALF.format("attend(normalise(x))"), "in the stream before is gone"),
+    ("4", _HALF.format("x + attend(x)"), "given the raw x too"),
+    ("4", _HALF.format("normalise(x + attend(x))"), "the norm comes after the sum"),
+    ("5", _WRITES.format("heads[h] @ wo[h * head_dim : (h + 1) * head_dim]"), "rows of wo were used"),
+    ("5", _WRITES.format("heads.swapaxes(0, 1).reshape(heads.shape[1], -1) @ wo.T"), "all heads write together"),
+    ("5", _WRITES.format("heads[h] @ wo[:, h :: len(heads)].T"), "lie apart"),
+    ("5", _WRITES.format("heads[h] @ wo[:, h : h + head_dim].T"), "The columns begin at 1"),
+    (
+        "5",
+        _WRITES.format(
+            "(heads.swapaxes(0, 1).reshape(heads.shape[1], -1) @ wo.T)[:, h * head_dim : (h + 1) * head_dim]"
+        ),
+        "A head writes all D numbers",
+    ),
+]

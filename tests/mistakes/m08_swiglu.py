@@ -1,0 +1,205 @@
+"""Mistakes that the checks of chapter 08 recognise: (exercise, code in place of the stub, words of the message)."""
+
+MISTAKES = [
+    (
+        "1",
+        """
+my_shapes = {"w1": (8, 20), "w2": (8, 20), "gate": (5, 20), "output": (5, 8)}
+check.feed_forward_shapes(my_shapes)
+""",
+        "'w1' has the right two numbers in the wrong order",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"w1": (20, 8), "w2": (20, 8), "gate": (5, 20), "output": (5, 8)}
+check.feed_forward_shapes(my_shapes)
+""",
+        "how many numbers does it write",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"w1": (20, 8), "w2": (8, 20), "gate": (5, 20), "output": (5, 20)}
+check.feed_forward_shapes(my_shapes)
+""",
+        "It is added to the residual stream",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(multiplier * 4 * dim)
+    return math.ceil(hidden / multiple_of) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "what pays for the third?",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(multiplier * int(2 * 4 * dim / 3))
+    return hidden // multiple_of * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "fewer neurons than the",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(2 * 4 * dim / 3)
+    return math.ceil(hidden / multiple_of) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "would for any multiplier",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    return int(multiplier * int(2 * 4 * dim / 3))
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "not a multiple of",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(multiplier * int(2 * 4 * dim / 3))
+    return (hidden // multiple_of + 1) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "one multiple too many",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return linear(silu(linear(x, w3)) * linear(x, w1), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "Which of the two is the gate?",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return linear(sigmoid(linear(x, w1)) * linear(x, w3), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "What does silu do with a gate of 6?",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return linear(linear(x, w1) * linear(x, w3), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "X and -x give the same result",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return silu(linear(x, w1)) * linear(x, w3)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "what shape can be added to x?",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return np.exp(x) / (1 + np.exp(x))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "infinity over infinity",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "np.where works out both sides",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return 1 / (1 + np.exp(-np.abs(x)))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "which of the two formulas holds there",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return 1 / (1 + np.exp(-np.clip(x, -20, 20)))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "Is something cut off or rounded away?",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[1.0, 0.0], [-1.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 1.0]])
+my_w2 = np.array([[1.0, 1.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "How do the two products go together?",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[1.0, 0.0], [-1.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 1.0]])
+my_w2 = np.array([[-1.0, 1.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "Which of the two neurons is taken off?",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[1.0, 0.0], [1.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 1.0]])
+my_w2 = np.array([[0.5, 0.5]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "Both neurons have the same gate",
+    ),
+]

@@ -1,0 +1,164 @@
+"""A model folder with random weights is one as the course reads it, and every chapter runs on one like the 8B."""
+
+import json
+import os
+import shutil
+from collections import namedtuple
+
+import ml_dtypes
+import nbformat
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from llama_np import forward, load
+from llama_np.checkpoint import TINY
+from llama_np.params import weight_shapes
+from tests import run_chapters, synthetic
+from tests.notebooks import CHAPTERS, chapter_paths, code, sample
+from tests.synthetic import header, main, shape_like, tokenizer_for, write_checkpoint
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synthetic") / "small"
+    write_checkpoint(folder, "tiny", n_layers=3, quiet=True)
+    return folder
+
+
+def test_it_loads_and_runs(small):
+    model = load(small)
+    assert model.params == shape_like("tiny", n_layers=3) and model.params.n_layers == 3
+    assert {name: array.shape for name, array in model.weights.items()} == weight_shapes(model.params)
+    assert {array.dtype for array in model.weights.values()} == {np.dtype(ml_dtypes.bfloat16)}
+    logits = forward(model.weights, model.params, model.tokenizer.encode("is it 42?", bos=True))
+    assert np.isfinite(logits).all() and 0.5 < logits.std() < 2
+    assert sorted(path.name for path in small.iterdir()) == ["model.safetensors", "params.json", "tokenizer.model"]
+
+
+def test_the_library_reads_the_same(small):
+    ours, theirs = load(small).weights, load_file(small / "model.safetensors")
+    assert list(ours) and all(np.array_equal(ours[name], theirs[name]) for name in theirs) and len(ours) == len(theirs)
+
+
+def test_the_header_is_the_librarys(tmp_path):
+    tensors = {"b": np.zeros((3, 5), ml_dtypes.bfloat16), "a": np.zeros(7, ml_dtypes.bfloat16)}
+    save_file(tensors, tmp_path / "theirs")
+    data = (tmp_path / "theirs").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8 : 8 + length])
+    shapes = sorted(
+        ((name, entry["shape"]) for name, entry in entries.items()), key=lambda p: entries[p[0]]["data_offsets"]
+    )
+    ours = header(shapes)
+    assert len(ours) % 8 == 0 and ours[8:9] == b"{"
+    assert json.loads(ours[8:]) == entries
+    (tmp_path / "ours").write_bytes(ours + data[8 + length :])
+    with safe_open(tmp_path / "ours", framework="numpy") as file:
+        assert sorted(file.keys()) == ["a", "b"]
+
+
+def test_rows_and_tensors_differ(small):
+    weights = load(small).weights
+    for name, array in weights.items():
+        rows = array.astype(np.float32)
+        if rows.ndim == 2:
+            assert abs(rows.std() / (1 if name.startswith("tok") else array.shape[1] ** -0.5) - 1) < 0.05, name
+            assert len(np.unique(rows, axis=0)) == len(rows)
+    assert not np.array_equal(weights["layers.0.attention.wq.weight"], weights["layers.1.attention.wq.weight"])
+
+
+def test_a_seed_gives_the_same_bytes(small, tmp_path):
+    for seed in (0, 1):
+        write_checkpoint(tmp_path / "again", "tiny", n_layers=3, seed=seed, quiet=True)
+        same = (tmp_path / "again" / "model.safetensors").read_bytes() == (small / "model.safetensors").read_bytes()
+        assert same == (seed == 0)
+
+
+def test_the_command(tmp_path, capsys):
+    assert main([str(tmp_path / "m"), "--like", "tiny", "--layers", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'm'}: 1 layers, {shape_like('tiny', 1).n_parameters:,} parameters\n"
+    assert "B/s" in err
+    assert load(tmp_path / "m").params.n_layers == 1
+
+
+def one_line(capsys):
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("tests.synthetic: ")
+    return err
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "free")(10**9))
+    assert main([str(tmp_path / "m"), "--like", "8b", "--tokenizer", str(TINY / "tokenizer.model")]) == 2
+    assert "makes 1024 ids, but a model like 8b has 128256" in one_line(capsys)
+    monkeypatch.setattr(synthetic, "_bytes_needed", lambda params: 2 * 10**9)
+    assert main([str(tmp_path / "m"), "--like", "tiny"]) == 2
+    assert "2.0 GB are needed and 1.0 GB free; make room" in one_line(capsys)
+    assert not (tmp_path / "m").exists() or not list((tmp_path / "m").iterdir())
+
+
+def test_a_missing_tokenizer_is_told(tmp_path, capsys):
+    assert main([str(tmp_path), "--like", "tiny", "--tokenizer", str(tmp_path / "none")]) == 2
+    assert "none: no such file" in one_line(capsys)
+
+
+def test_a_write_that_stops_leaves_no_half_file(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(synthetic, "_numbers", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(tmp_path, "tiny", quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_8b_is_the_8b():
+    assert shape_like("8b").n_parameters == 8_030_261_248
+
+
+def test_chapters_are_timed(tmp_path, monkeypatch, capsys):
+    """Of two small notebooks one runs and one stops: both are in the table, and the command fails."""
+    large = """import os, time
+assert 'tiny' in os.environ['LLAMA_NP_MODEL']
+x = bytearray(200_000_000)
+x[::4096] = b'1' * len(x[::4096])
+time.sleep(0.5)"""
+    nbformat.write(sample(code(large)), tmp_path / "01_a.ipynb")
+    nbformat.write(sample(code("1 / 0")), tmp_path / "02_b.ipynb")
+    monkeypatch.setattr(run_chapters, "chapter_paths", lambda: sorted(tmp_path.glob("*.ipynb")))
+    assert run_chapters.main([str(TINY)]) == 2
+    out, err = capsys.readouterr()
+    first, second = out.splitlines()[2:]
+    own = float(first.split("|")[4])
+    assert first.startswith("| 01_a | ") and 0.2 < own < 0.5
+    assert second.startswith("| 02_b | ") and "cell 0: ZeroDivisionError: division by zero" in second
+    assert err == "tests.run_chapters: 1 chapters stopped before their end\n"
+
+
+# ---- the chapters on the shape of the 8B
+
+
+@pytest.fixture(scope="module")
+def like_8b(tmp_path_factory):
+    """A folder like the 8B with two layers, 3 GB, gone afterwards."""
+    if os.environ.get("LLAMA_NP_LARGE") != "1":
+        pytest.skip("writes 3 GB and takes minutes: set LLAMA_NP_LARGE=1, as CI does")
+    if not tokenizer_for("8b").is_file():
+        pytest.skip("no Llama 3 tokenizer.model: set LLAMA_NP_TOKENIZER to the folder that holds it")
+    folder = tmp_path_factory.mktemp("like-8b")
+    if shutil.disk_usage(folder).free < 5e9:
+        pytest.skip(f"{folder} has less than 5 GB free")
+    write_checkpoint(folder, "8b", n_layers=2, quiet=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
+def test_a_chapter_runs_on_the_shape_of_the_8b(path, like_8b):
+    """Unchanged, with room to spare: no whole matrix of the vocabulary, 2 GB in float32, is ever made."""
+    done = run_chapters.run_chapter(CHAPTERS / path.name, like_8b)
+    assert done.error is None
+    assert done.own < 2e9
