@@ -244,7 +244,7 @@ def stream_sizes(sizes, labels, chosen):
     axes.set(xlabel="layers done", ylabel="rms of a token's vector")
     axes.set(title="The size of the residual stream on its way through the layers")
     axes.grid(color="0.92", which="both")
-    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(fontsize=9, loc="lower right")
     plt.show()
 
 
