@@ -27,6 +27,20 @@ from llama_np.swiglu import sigmoid as _swiglu_sigmoid
 from llama_np.swiglu import silu as _swiglu_silu
 from llama_np.swiglu import swiglu as _swiglu_swiglu
 
+
+def _call(function, *arguments):
+    """Call the reader's function. Returns its result and None, or None and what to say about its exception."""
+    if not callable(function):
+        return None, f"Not yet. The check needs your function itself, and was given {type(function).__name__}."
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return function(*arguments), None
+    except Exception as error:
+        reason = str(error).split("\n")[0][:120]
+        return None, f"Not yet. Your function stopped with {type(error).__name__}: {reason}."
+
+
 # ---- 01 bpe ----
 
 _BPE_FOUR_WORDS = ["ab", "bc", "bcd", "cde"]
@@ -251,19 +265,6 @@ def _bpe_stream_hint(text, ids, seen):
 # ---- 02 embeddings ----
 
 
-def _embeddings_call(function, *arguments):
-    """Call the reader's function. Returns its result and None, or None and what to say about its exception."""
-    if not callable(function):
-        return None, f"Not yet. The check needs your function itself, and was given {type(function).__name__}."
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return function(*arguments), None
-    except Exception as error:
-        reason = str(error).split("\n")[0][:120]
-        return None, f"Not yet. Your function stopped with {type(error).__name__}: {reason}."
-
-
 def _embeddings_list(answer):
     """The answer as a list of plain numbers, or None if it is no such thing."""
     try:
@@ -322,7 +323,7 @@ def to_bf16_bits(function):
     random = np.random.default_rng(0)
     others = (random.standard_normal(1000) * 10.0 ** random.integers(-3, 4, 1000)).astype(np.float32)
     x = np.concatenate([others, ties])
-    bits, problem = _embeddings_call(function, x.copy())
+    bits, problem = _call(function, x.copy())
     if problem:
         print(problem, "It is called with a float32 array of shape [1004].")
         return
@@ -356,7 +357,7 @@ def nearest(function):
     """The n rows with the highest cosine similarity to row i, without i."""
     rows = [[1, 0.2, 0], [10, 6, 0], [0.1, 0.02, 0.001], [0.9, 0.5, 0], [-3, -0.6, 0], [5, 8, 0]]
     table = np.array(rows, np.float32)
-    found, problem = _embeddings_call(function, table.copy(), 0, 3)
+    found, problem = _call(function, table.copy(), 0, 3)
     if problem:
         print(problem, "It is called with a table [6, 3], the row number 0, and 3.")
         return
@@ -373,7 +374,7 @@ def nearest(function):
     elif len(numbers) != 3:
         print(f"Not yet. 3 rows are asked for, and there are {len(numbers)}.")
     elif numbers == [2, 3, 1]:
-        again, problem = _embeddings_call(function, table.copy(), 1, 1)
+        again, problem = _call(function, table.copy(), 1, 1)
         if problem or _embeddings_list(again) != [3]:
             print("Not yet. Right for row 0, but for row 1 and n = 1 the answer should be row 3. What is written in?")
         else:
@@ -391,7 +392,7 @@ def column_lookup(function):
     """Look up tokens in a table stored as [D, V]."""
     columns = np.array([[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]], np.float32)  # [D, V]
     ids = [2, 0, 2, 3, 1]
-    x, problem = _embeddings_call(function, columns.copy(), list(ids))
+    x, problem = _call(function, columns.copy(), list(ids))
     right = columns.T[ids]
     if problem:
         print(problem, "Row numbers of `columns` go from 0 to D - 1: is it rows that the ids number?")
@@ -410,19 +411,6 @@ def column_lookup(function):
 
 
 # ---- 03 rmsnorm ----
-
-
-def _rmsnorm_call(function, *arguments):
-    """Call the reader's function. Returns its result and None, or None and what to say about its exception."""
-    if not callable(function):
-        return None, f"Not yet. The check needs your function itself, and was given {type(function).__name__}."
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return function(*arguments), None
-    except Exception as error:
-        reason = str(error).split("\n")[0][:120]
-        return None, f"Not yet. Your function stopped with {type(error).__name__}: {reason}."
 
 
 def _rmsnorm_numbers(answer):
@@ -476,7 +464,7 @@ def layer_norm(function):
     """LayerNorm: (x - mean) / sqrt(variance + eps) * weight + bias, row by row."""
     x = np.array([[1.0, -5.0, 7.0, 3.0], [2.0, 2.5, 1.0, 4.0], [-3.0, 0.5, 0.25, 1.0]])
     weight, bias, eps = np.array([1.0, 2.0, 0.5, -1.0]), np.array([0.0, 1.0, -1.0, 0.5]), 1e-5
-    found, problem = _rmsnorm_call(function, x.copy(), weight.copy(), bias.copy(), eps)
+    found, problem = _call(function, x.copy(), weight.copy(), bias.copy(), eps)
     if problem:
         print(problem, "It is called with x [3, 4], weight [4], bias [4] and eps.")
         return
@@ -509,7 +497,7 @@ def layer_norm(function):
         print("Not yet. Take the mean off each row, bring what is left to rms 1, then the weight, then the bias.")
         return
     small = x * 0.001
-    found, problem = _rmsnorm_call(function, small.copy(), weight.copy(), bias.copy(), eps)
+    found, problem = _call(function, small.copy(), weight.copy(), bias.copy(), eps)
     right = centred * 0.001 / np.sqrt((spread * 0.001) ** 2 + eps) * weight + bias
     if problem or not _rmsnorm_like(found, right, 1e-3):
         print("Not yet. Right for ordinary rows, but not for a row 1000 times smaller. Where is eps added?")
@@ -521,7 +509,7 @@ def token_by_token(function):
     """The mean of the squares is each token's own."""
     x = np.array([[1.0, -5.0, 7.0], [3.0, 4.0, 1.0], [0.5, 2.0, -1.0], [30.0, -20.0, 60.0]])
     weight, eps = np.array([1.0, 2.0, 0.5]), 1e-5
-    found, problem = _rmsnorm_call(function, x.copy(), weight.copy(), eps)
+    found, problem = _call(function, x.copy(), weight.copy(), eps)
     if problem:
         print(problem, "It is called with x [4, 3], weight [3] and eps. Does the mean keep its axis?")
         return
@@ -530,7 +518,7 @@ def token_by_token(function):
         return
     changed = x.copy()
     changed[-1] *= 10
-    again, problem = _rmsnorm_call(function, changed, weight.copy(), eps)
+    again, problem = _call(function, changed, weight.copy(), eps)
     right = x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
     if problem is None and isinstance(again, np.ndarray) and not np.allclose(found[0], again[0], rtol=1e-4):
         if np.allclose(found, x / np.sqrt((x * x).mean() + eps) * weight, atol=1e-4):
@@ -587,7 +575,7 @@ def half_precision(function):
     """RMSNorm of float16 rows: squares must not overflow, and float16 comes out."""
     x = np.array([[300, -150, 600, 75], [0.5, -1, 2, 0.25], [2000, 1000, -4000, 500]], np.float16)
     weight = np.array([1, 2, 0.5, 1], np.float16)
-    found, problem = _rmsnorm_call(function, x.copy(), weight.copy(), 1e-5)
+    found, problem = _call(function, x.copy(), weight.copy(), 1e-5)
     if problem:
         print(problem, "It is called with x [3, 4] and weight [4], both float16, and eps.")
         return
