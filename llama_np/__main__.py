@@ -6,6 +6,7 @@ import time
 from llama_np.checkpoint import load
 from llama_np.command_line import Parser, positive_int, run
 from llama_np.decode import generate
+from llama_np.memory import warm_up
 
 QUESTION = "the answer to the ultimate question of life, the universe, and everything is "
 
@@ -32,6 +33,7 @@ def _complete(options):
     if len(ids) > model.params.max_seq_len:  # before anything is printed
         context = model.params.max_seq_len
         raise ValueError(f"the prompt has {len(ids)} tokens, the model's context {context}: shorten it")
+    warm_up_time = warm_up(model.files) or 0
     times = [time.perf_counter()]
     new_ids = generate(model.weights, model.params, ids, options.max_new_tokens, tokenizer.stop_ids)
     text = tokenizer.decode_stream(_timed(new_ids, times))
@@ -39,7 +41,7 @@ def _complete(options):
     for part in text:
         print(part, end="", flush=True)
     print(flush=True)
-    _report(len(ids), times)
+    _report(warm_up_time, len(ids), times)
 
 
 def _timed(ids, times):
@@ -51,8 +53,9 @@ def _timed(ids, times):
         times.append(time.perf_counter())
 
 
-def _report(n_prompt, times):
-    figures = [f"{n_prompt} prompt tokens, first answer after {times[1] - times[0]:.2f} s"]
+def _report(warm_up_time, n_prompt, times):
+    figures = [f"warmed up in {warm_up_time:.0f} s"] if warm_up_time > 1 else []
+    figures.append(f"{n_prompt} prompt tokens, first answer after {times[1] - times[0]:.2f} s")
     if len(times) > 2:
         figures.append(f"then {(len(times) - 2) / (times[-1] - times[1]):.1f} tokens/s")
     if peak := _peak_memory():

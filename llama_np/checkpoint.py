@@ -1,11 +1,13 @@
-"""Reading a model folder: params.json, tokenizer.model and the weights, memory-mapped.
+"""Chapter 13: opening a model folder, in any of the forms people have, with its weights memory-mapped.
 
 A folder of 16 GB opens at once, since nothing is read until a layer is used; the operating system keeps what
-fits in memory. Left out: .pth files and Hugging Face's names (chapter 13).
+fits in memory. Left out: weights cut into parts for several machines (chapter 18).
 """
 
 import json
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,62 +17,180 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from llama_np.files import replace_file
-from llama_np.params import Params, each_weight_shape, read_params
+from llama_np.hugging_face import PermutedRows, name_in_file, read_config, read_stop_ids, weight_files
+from llama_np.memory import available_memory
+from llama_np.params import Params, read_params, weight_shapes
+from llama_np.pth import map_pth
 from llama_np.tokenizer import Tokenizer
+from llama_np.tokenizer_json import read_tokenizer
 
 TINY = Path(__file__).parent.parent / "data" / "tiny"
 
 _REMEDY = "copy both from the same model again"
 
-_DTYPES = {"BF16": np.dtype(ml_dtypes.bfloat16), "F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
+_DTYPES = {
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F16": np.dtype(np.float16),
+    "F32": np.dtype(np.float32),
+    "F64": np.dtype(np.float64),
+}
+
+# Tables of turns that some files hold beside the weights. rope.py makes its own.
+_NOT_WEIGHTS = ("rope.freqs", "rotary_emb.inv_freq")
 
 
 class Model(NamedTuple):
-    """What `load` returns. weights: Meta's names to read-only arrays, mapped from the file."""
+    """What `load` returns. weights: Meta's names to read-only arrays, mapped from the files; files: their paths."""
 
     weights: dict[str, np.ndarray]
     params: Params
     tokenizer: Tokenizer
+    files: tuple[Path, ...]
+
+
+class MemoryWarning(UserWarning):
+    """The weights are larger than the memory that is free."""
 
 
 def load(path=None):
     """Open a model folder. path: the folder; without it $LLAMA_NP_MODEL, or else the one in data/tiny.
 
-    Returns Model(weights, params, tokenizer).
+    Reads Hugging Face's form where there is a config.json, or else Meta's. Returns Model.
     Raises FileNotFoundError or ValueError with one line that says which file is wrong, how, and what to do.
+    Warns with MemoryWarning where the weights do not fit in memory.
     """
     folder = Path(os.environ.get("LLAMA_NP_MODEL") or TINY) if path is None else Path(path)
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder}: no such folder; let --model or $LLAMA_NP_MODEL name one that holds params.json, "
-            "model.safetensors and tokenizer.model"
-        )
-    params = read_params(folder / "params.json")
-    weights = read_weights(folder / "model.safetensors", params)
-    tokenizer = Tokenizer(folder / "tokenizer.model")
-    if tokenizer.vocab_size != params.vocab_size:
-        raise ValueError(
-            f"{folder}: tokenizer.model makes {tokenizer.vocab_size} ids, but params.json says vocab_size "
-            f"{params.vocab_size}; the two must come from the same model"
-        )
-    return Model(weights, params, tokenizer)
+        raise FileNotFoundError(f"{folder}: no such folder; let --model or $LLAMA_NP_MODEL name a model's folder")
+    if (folder / "config.json").is_file():
+        model = _load_hugging_face(folder)
+    elif (folder / "params.json").is_file():
+        model = _load_meta(folder)
+    else:
+        inside = " (its folder original has one: name that)" if (folder / "original" / "params.json").is_file() else ""
+        wanted = "neither config.json, as Hugging Face has it, nor Meta's params.json"
+        raise FileNotFoundError(f"{folder}: there is {wanted}{inside}; a model folder needs one of them")
+    if model.tokenizer.vocab_size != model.params.vocab_size:
+        found, asked = model.tokenizer.vocab_size, model.params.vocab_size
+        raise ValueError(f"{folder}: the tokenizer makes {found} ids, but vocab_size is {asked}; {_REMEDY}")
+    _check_memory(folder, model.files)
+    return model
 
 
-def read_weights(path, params):
-    """Map a safetensors file and check it against the model's sizes. Returns a dict of Meta's name to array.
+def _load_meta(folder):
+    config = folder / "params.json"
+    params = read_params(config)
+    file = _meta_file(folder)
+    weights = read_weights([file], params, config)
+    embeddings, output = weights["tok_embeddings.weight"], weights["output.weight"]
+    if output.__array_interface__ == embeddings.__array_interface__:  # so torch.save stores a tied output
+        params, weights["output.weight"] = replace(params, tied_output=True), embeddings
+    return Model(weights, params, Tokenizer(folder / "tokenizer.model"), (file,))
 
-    Raises FileNotFoundError or ValueError that names the file, the tensor and what is wrong with it.
+
+def _load_hugging_face(folder):
+    config = folder / "config.json"
+    params = read_config(config)
+    files = weight_files(folder)
+    weights = read_weights(files, params, config, name_in_file)
+    for name in weights:
+        if name.endswith((".wq.weight", ".wk.weight")):
+            weights[name] = PermutedRows(weights[name], params.head_dim)
+    return Model(weights, params, _hugging_face_tokenizer(folder), tuple(files))
+
+
+def _meta_file(folder):
+    """The one file with the weights. Raises FileNotFoundError, or ValueError if there are several."""
+    whole = [folder / "model.safetensors", folder / "consolidated.safetensors"]
+    for kind in ("safetensors", "pth"):
+        parts = sorted(folder.glob(f"consolidated.[0-9][0-9].{kind}"))
+        if len(parts) > 1 and not any(file.is_file() for file in whole):
+            cut = f"the model is cut into {len(parts)} parts for {len(parts)} machines"
+            raise ValueError(f"{folder}: {cut}; use the Hugging Face form of the same model, which is not")
+        whole.append(folder / f"consolidated.00.{kind}")
+    for file in whole:
+        if file.is_file():
+            return file
+    names = ", ".join(file.name for file in reversed(whole))
+    raise FileNotFoundError(f"{folder}: the weights are missing, none of {names}; {_fetch(folder)}")
+
+
+def _hugging_face_tokenizer(folder):
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer(*read_tokenizer(folder / "tokenizer.json"))
+    else:
+        places = [folder / "original" / "tokenizer.model", folder / "tokenizer.model"]
+        found = [path for path in places if path.is_file()]
+        if not found:
+            wanted = "neither tokenizer.json nor tokenizer.model"
+            raise FileNotFoundError(f"{folder}: there is {wanted}; {_fetch(folder)}")
+        tokenizer = Tokenizer(found[0])
+    stop_ids = read_stop_ids(folder)
+    tokenizer.stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
+    return tokenizer
+
+
+def _fetch(folder):
+    """What to do about a file that is not there."""
+    places = [folder]
+    if folder.resolve().parent.name == "snapshots":  # Hugging Face's cache, where the files are links to blobs
+        places.append(folder.resolve().parent.parent / "blobs")
+    unfinished = [file.name for place in places for file in place.rglob("*.incomplete")]
+    return f"the download is not finished ({unfinished[0]}): run it again" if unfinished else "copy the folder again"
+
+
+def _check_memory(folder, files):
+    needed, free = sum(file.stat().st_size for file in files), available_memory()
+    if free is not None and free < needed:
+        sizes = f"the weights need {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
+        effect = "every token will read them from the disk again, which works but takes some 8 times as long"
+        remedy = "end other programs, or use a smaller model such as Llama 3.2 1B (2.5 GB)"
+        warnings.warn(f"{folder}: {sizes}; {effect}: {remedy}", MemoryWarning, stacklevel=3)
+
+
+def read_weights(files, params, config, name_in_file=str):
+    """Map the weights and check them against the model's sizes. Returns a dict of Meta's name to array.
+
+    files: the paths; config: where params came from; name_in_file: from Meta's name of a tensor to the files' name.
+    Raises FileNotFoundError or ValueError that names the file or tensors, and says what is wrong and what to do.
     """
-    tensors = map_safetensors(path)
-    for name, shape in each_weight_shape(params):
-        if name not in tensors:
-            raise ValueError(f"{path}: {name} is missing, but params.json asks for it; {_REMEDY}")
+    folder = config.parent
+    if absent := [file.name for file in files if not file.is_file()]:
+        raise FileNotFoundError(f"{folder}: {_several(absent)} missing; {_fetch(folder)}")
+    tensors = {}
+    for file in files:
+        tensors |= map_pth(file) if file.suffix == ".pth" else map_safetensors(file)
+    tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}  # torch may save one transposed
+    place = files[0] if len(files) == 1 else folder
+    if params.n_layers > len(tensors):  # do not make a billion names for a bad file
+        few = f"{len(tensors)} tensors are too few for the {params.n_layers} layers of {config.name}"
+        raise ValueError(f"{place}: {few}; {_REMEDY}")
+    shapes = weight_shapes(params)
+    sources = {name: name_in_file(name) for name in shapes}
+    if params.tied_output:
+        sources["output.weight"] = sources["tok_embeddings.weight"]
+    _check_tensors(place, tensors, {sources[name]: shape for name, shape in shapes.items()}, config.name)
+    return {name: tensors[source] for name, source in sources.items()}
+
+
+def _check_tensors(place, tensors, shapes, config_name):
+    """ValueError if tensors are missing, misshapen, or not part of such a model: they might change its answer."""
+    if missing := [name for name in shapes if name not in tensors]:
+        raise ValueError(f"{place}: {_several(missing)} missing, but {config_name} asks for it; {_REMEDY}")
+    for name, shape in shapes.items():
         if tensors[name].shape != shape:
             found, asked = list(tensors[name].shape), list(shape)
-            raise ValueError(f"{path}: {name} has shape {found}, but params.json asks for {asked}; {_REMEDY}")
-    if f"layers.{params.n_layers}.attention.wq.weight" in tensors:
-        raise ValueError(f"{path}: more layers than the {params.n_layers} of params.json; {_REMEDY}")
-    return tensors
+            raise ValueError(f"{place}: {name} has shape {found}, but {config_name} asks for {asked}; {_REMEDY}")
+    known = {*shapes, "output.weight", "lm_head.weight"}  # an output that is tied may be stored again
+    if others := [name for name in tensors if name not in known and not name.endswith(_NOT_WEIGHTS)]:
+        raise ValueError(f"{place}: {_several(others)} more than {config_name} asks for; {_REMEDY}")
+
+
+def _several(names):
+    """Names as the beginning of a sentence, with its verb: "a, b, c and 12 more are"."""
+    shown = ", ".join(repr(name)[1:-1][:80] for name in names[:3])  # a bad file may hold any name
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 def map_safetensors(path):

@@ -5,6 +5,7 @@ import os
 import re
 import reprlib
 import sys
+import warnings
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,7 +28,9 @@ def run(prog, command, options):
         if stream:  # None where the shell has closed it
             stream.reconfigure(encoding="utf-8", errors="replace")  # a Windows console may not be UTF-8
     try:
-        command(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(_one_line(f"{prog}: {message}"), end="", file=sys.stderr)
+            command(options)
     except BrokenPipeError:  # whoever read the output has enough: say nothing
         _drop_unwritten()
     except (ValueError, OSError) as error:

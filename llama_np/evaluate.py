@@ -131,7 +131,7 @@ def logit_lens(model, text):
 def head_weights(model, ids):
     """Every head's attention weights over a text, [n_layers, n_heads, T, T]."""
     weights, params = model.weights, model.params
-    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta, params.rope_scaling)
     result = []
     for layer, x in enumerate(islice(layer_outputs(weights, params, ids), params.n_layers)):
         prefix = f"layers.{layer}.attention"

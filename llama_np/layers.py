@@ -36,7 +36,8 @@ def layer_outputs(weights, params, ids):
     if len(ids) > params.max_seq_len:
         raise ValueError(f"{len(ids)} tokens do not fit this model's context of {params.max_seq_len}: shorten the text")
     x = embed(ids, weights["tok_embeddings.weight"])  # [T, D]
-    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)  # [T, head_dim / 2]
+    scaling = params.rope_scaling
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta, scaling)  # [T, head_dim / 2]
     mask = causal_mask(len(ids))  # [T, T]
     yield x
     for layer in range(params.n_layers):

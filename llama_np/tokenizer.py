@@ -1,12 +1,14 @@
 """Chapter 01: the tokenizer of a model, with tiktoken to do the work of bpe.py fast.
 
 It adds the file format, special tokens, long input and output that is printed while it is made. Left out:
-Hugging Face's tokenizer.json and the chat format (chat.py).
+Hugging Face's tokenizer.json (tokenizer_json.py) and the chat format (chat.py).
 """
 
 import base64
+import binascii
 import codecs
 import re
+from functools import cached_property
 from pathlib import Path
 
 import tiktoken
@@ -32,20 +34,24 @@ _LONGEST_RUN = 25_000
 class Tokenizer:
     """Text to ids and back.
 
-    source: the path of a tokenizer.model, or a dict of ranks as bpe.train makes it.
-    It has ranks, special_tokens (name to id), vocab_size, bos_id, eos_id, eot_id, and stop_ids: what a model
-    says when it has finished. Raises what read_ranks raises.
+    source: the path of a tokenizer.model, or a dict of ranks as bpe.train makes it; names: the special tokens,
+    whose ids follow the ranks. It has ranks, special_tokens (name to id), vocab_size, bos_id, eos_id, eot_id, and
+    stop_ids: what a model says when it has finished. Raises what read_ranks raises.
     """
 
-    def __init__(self, source):
+    def __init__(self, source, names=SPECIAL_TOKENS):
         self.ranks = source if isinstance(source, dict) else read_ranks(source)
-        self.special_tokens = {name: len(self.ranks) + i for i, name in enumerate(SPECIAL_TOKENS)}
-        self.vocab_size = len(self.ranks) + len(SPECIAL_TOKENS)
+        self.special_tokens = {name: len(self.ranks) + i for i, name in enumerate(names)}
+        self.vocab_size = len(self.ranks) + len(self.special_tokens)
         self.bos_id = self.special_tokens["<|begin_of_text|>"]
         self.eos_id = self.special_tokens["<|end_of_text|>"]
         self.eot_id = self.special_tokens["<|eot_id|>"]
-        self.stop_ids = [self.eos_id, self.special_tokens["<|eom_id|>"], self.eot_id]
-        self._engine = tiktoken.Encoding(
+        ends = ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>")  # the first Llama 3 has no eom_id in tokenizer.json
+        self.stop_ids = [self.special_tokens[name] for name in ends if name in self.special_tokens]
+
+    @cached_property
+    def _engine(self):  # made when it is first needed, since that takes a tenth of a second or two
+        return tiktoken.Encoding(
             "llama3", pat_str=SPLIT_PATTERN, mergeable_ranks=self.ranks, special_tokens=self.special_tokens
         )
 
@@ -56,7 +62,7 @@ class Tokenizer:
         Raises ValueError for half a character.
         """
         refuse_half_characters(text)
-        special = set(SPECIAL_TOKENS) if allow_special else set()
+        special = set(self.special_tokens) if allow_special else set()
         ids = [self.bos_id] if bos else []
         for part in _parts(text):
             ids += self._engine.encode(part, allowed_special=special, disallowed_special=())
@@ -117,18 +123,36 @@ def read_ranks(path):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; a model folder needs its tokenizer.model")
-    lines = path.read_bytes().splitlines()
-    if not lines:
+    data = path.read_bytes()
+    if not data:
         raise ValueError(f"{path}: the file is empty; {_REMEDY}")
+    ranks = _read_good_ranks(data) or _read_lines(path, data.splitlines())
+    for value in range(256):
+        if bytes([value]) not in ranks:
+            raise ValueError(f"{path}: the single byte 0x{value:02X} is not among its tokens; {_REMEDY}")
+    return ranks
+
+
+def _read_good_ranks(data):
+    """The ranks of a file without a fault, some three times as fast as line by line; None for any other file."""
+    fields = data.split()
+    try:
+        tokens = [binascii.a2b_base64(token, strict_mode=True) for token in fields[::2]]
+    except ValueError:
+        return None
+    ranks = dict(zip(tokens, range(len(tokens))))
+    whole = data.count(b"\n") in (len(tokens), len(tokens) - 1) and len(ranks) == len(tokens)
+    return ranks if whole and fields[1::2] == [b"%d" % rank for rank in range(len(tokens))] else None
+
+
+def _read_lines(path, lines):
+    """The ranks line by line, to say which line has a fault."""
     ranks = {}
     for number, line in enumerate(lines, 1):
         try:
             ranks[_read_token(line, ranks)] = len(ranks)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}; {_REMEDY}") from None
-    for value in range(256):
-        if bytes([value]) not in ranks:
-            raise ValueError(f"{path}: the single byte 0x{value:02X} is not among its tokens; {_REMEDY}")
     return ranks
 
 

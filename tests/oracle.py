@@ -63,23 +63,27 @@ def reference_state(arrays, params):
     return state
 
 
+def reference_config(params):
+    """The sizes of a model as transformers' LlamaConfig names them: a dict."""
+    return {
+        "hidden_size": params.dim,
+        "num_hidden_layers": params.n_layers,
+        "num_attention_heads": params.n_heads,
+        "num_key_value_heads": params.n_kv_heads,
+        "vocab_size": params.vocab_size,
+        "intermediate_size": params.ffn_dim,
+        "rms_norm_eps": params.norm_eps,
+        "rope_parameters": {"rope_type": "default", "rope_theta": params.rope_theta},
+        "max_position_embeddings": params.max_seq_len,
+    }
+
+
 def reference_model(weights, params):
     """A LlamaForCausalLM in float32 with our weights. Output and embedding are tied if they are one array."""
     torch = oracle_module("torch")
     transformers = oracle_module("transformers")
-    config = transformers.LlamaConfig(
-        hidden_size=params.dim,
-        num_hidden_layers=params.n_layers,
-        num_attention_heads=params.n_heads,
-        num_key_value_heads=params.n_kv_heads,
-        vocab_size=params.vocab_size,
-        intermediate_size=params.ffn_dim,
-        rms_norm_eps=params.norm_eps,
-        rope_parameters={"rope_type": "default", "rope_theta": params.rope_theta},
-        max_position_embeddings=params.max_seq_len,
-        tie_word_embeddings=weights["output.weight"] is weights["tok_embeddings.weight"],
-        attn_implementation="eager",
-    )
+    tied = weights["output.weight"] is weights["tok_embeddings.weight"]
+    config = transformers.LlamaConfig(**reference_config(params), tie_word_embeddings=tied, attn_implementation="eager")
     model = transformers.LlamaForCausalLM(config).to(torch.float32).eval()
     state = {name: torch.from_numpy(array) for name, array in reference_state(weights, params).items()}
     model.load_state_dict(state, strict=True)

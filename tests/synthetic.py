@@ -1,13 +1,12 @@
 """`python -m tests.synthetic OUT --like 8b`: a model folder of the 8B's shape and formats, with random weights.
 
 What such a model says is noise, but it takes the room and the time that the real one takes, so it shows whether the
-chapters run on the 8B. With --layers 2 it is 3 GB instead of 16.
+chapters run on the 8B. With --layers 2 it is 3 GB instead of 16. --layout hf writes it in Hugging Face's form.
 """
 
 import json
 import os
 import shutil
-import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -21,15 +20,21 @@ from llama_np.command_line import Parser, positive_int, run
 from llama_np.files import replace_file
 from llama_np.params import each_weight_shape, read_params
 from llama_np.tokenizer import Tokenizer
+from tests import hugging_face
 
 ROOT = Path(__file__).parent.parent
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
-# Meta's params.json. Source: Meta-Llama-3-8B, as published with the weights.
+# Meta's params.json. Source: Meta-Llama-3-8B and Llama-3.2-1B, as published with the weights; tied_output is ours.
 _LLAMA_3_8B = {"dim": 4096, "n_layers": 32, "n_heads": 32, "n_kv_heads": 8, "vocab_size": 128256}
 _LLAMA_3_8B |= {"multiple_of": 1024, "ffn_dim_multiplier": 1.3, "norm_eps": 1e-05, "rope_theta": 500000.0}
+_LLAMA_3_2_1B = {"dim": 2048, "n_layers": 16, "n_heads": 32, "n_kv_heads": 8, "vocab_size": 128256}
+_LLAMA_3_2_1B |= {"multiple_of": 256, "ffn_dim_multiplier": 1.5, "norm_eps": 1e-05, "rope_theta": 500000.0}
+_LLAMA_3_2_1B |= {"use_scaled_rope": True, "tied_output": True}
+_TINY = json.loads((TINY / "params.json").read_text(encoding="utf-8"))
 
-SHAPES = ("8b", "tiny")
+SHAPES = {"8b": _LLAMA_3_8B, "1b": _LLAMA_3_2_1B, "tiny": _TINY}
+LAYOUTS = ("meta", "hf")
 
 # How many random numbers there are. Each tensor takes them from a place of its own and begins again at the end; the
 # number is odd, so no two rows of a matrix as wide as a power of two begin at the same place.
@@ -38,97 +43,80 @@ _POOL = 5_000_011
 
 def meta_fields(like, n_layers=None):
     """The fields of Meta's params.json for one of SHAPES, with another number of layers if asked for."""
-    fields = dict(_LLAMA_3_8B) if like == "8b" else json.loads((TINY / "params.json").read_text(encoding="utf-8"))
-    return fields | ({"n_layers": n_layers} if n_layers else {})
+    return SHAPES[like] | ({"n_layers": n_layers} if n_layers else {})
 
 
 def shape_like(like, n_layers=None):
     """The Params of one of SHAPES."""
     with tempfile.TemporaryDirectory() as folder:
-        return read_params(_write_fields(Path(folder, "params.json"), meta_fields(like, n_layers)))
-
-
-def _write_fields(path, fields):
-    path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-    return path
+        hugging_face.write_json(Path(folder, "params.json"), meta_fields(like, n_layers))
+        return read_params(Path(folder, "params.json"))
 
 
 def tokenizer_for(like):
     """Where the tokenizer.model of a shape is looked for if no other is given."""
     folder = os.environ.get("LLAMA_NP_TOKENIZER") or ROOT.parent / "shared" / "llama-3-tokenizer"
-    return Path(folder if like == "8b" else TINY) / "tokenizer.model"
+    return Path(TINY if like == "tiny" else folder) / "tokenizer.model"
 
 
-def write_checkpoint(folder, like, n_layers=None, tokenizer=None, seed=0, quiet=False):
-    """Write model.safetensors, tokenizer.model and, last, params.json, each whole or not at all. Returns Params.
+def write_checkpoint(folder, like, n_layers=None, tokenizer=None, seed=0, quiet=False, layout="meta"):
+    """Write the weights, the tokenizer and, last, the sizes, each file whole or not at all. Returns Params.
 
-    The weights are written as they are made and never held in memory; a seed gives the same bytes every time.
+    layout: one of LAYOUTS. The weights are written as they are made, a tensor at most in memory at a time; a seed gives
+    the same model every time, in either layout.
     Raises OSError or ValueError with one line: no room, no tokenizer, or one of another vocabulary.
     """
-    folder, tokenizer = Path(folder), Path(tokenizer or tokenizer_for(like))
-    params = shape_like(like, n_layers)
-    n_ids = Tokenizer(tokenizer).vocab_size
+    folder, path = Path(folder), Path(tokenizer or tokenizer_for(like))
+    params, tokenizer = shape_like(like, n_layers), Tokenizer(path)
+    n_ids = tokenizer.vocab_size
     if n_ids != params.vocab_size:
-        raise ValueError(f"{tokenizer}: it makes {n_ids} ids, but a model like {like} has {params.vocab_size}")
+        raise ValueError(f"{path}: it makes {n_ids} ids, but a model like {like} has {params.vocab_size}")
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = _bytes_needed(params), shutil.disk_usage(folder).free
     if needed > free:
         sizes = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free"
         raise OSError(f"{folder}: {sizes}; make room, name a folder on another disk, or ask for fewer --layers")
-    replace_file(folder / "model.safetensors", lambda path: _write_weights(path, params, seed, quiet))
-    replace_file(folder / "tokenizer.model", lambda path: shutil.copyfile(tokenizer, path))
-    replace_file(folder / "params.json", lambda path: _write_fields(path, meta_fields(like, n_layers)))
+    total, random = 2 * params.n_parameters, tensors(params, seed)
+    with tqdm(total=total, unit="B", unit_scale=True, desc=folder.name, disable=quiet) as progress:
+        if layout == "hf":
+            hugging_face.write_weights(folder, random, params, progress=progress.update)
+            fields = hugging_face.tokenizer_fields(tokenizer.ranks, tokenizer.special_tokens)
+            hugging_face.write_json(folder / "tokenizer.json", fields)
+            hugging_face.write_json(folder / "config.json", hugging_face.config_fields(params))
+        else:
+            whole = list(random)
+            replace_file(
+                folder / "model.safetensors", lambda path: hugging_face.write_bf16(path, whole, progress.update)
+            )
+            replace_file(folder / "tokenizer.model", lambda copy: shutil.copyfile(path, copy))
+            hugging_face.write_json(folder / "params.json", meta_fields(like, n_layers))
     return params
 
 
 def _bytes_needed(params):
-    return BFLOAT16.itemsize * params.n_parameters + 10_000_000  # and the header and the tokenizer
+    return BFLOAT16.itemsize * params.n_parameters + 20_000_000  # and the headers and the tokenizer
 
 
-def header(shapes):
-    """The first bytes of a safetensors file of bf16 tensors. shapes: pairs of a name and a shape.
-
-    Format: the length of the JSON as 8 bytes, the JSON, filled up with blanks so that the numbers begin at a multiple
-    of 8, then the numbers without gaps. Source: the README of the safetensors project.
-    """
-    entries, end = {}, 0
-    for name, shape in shapes:
-        start, end = end, end + BFLOAT16.itemsize * int(np.prod(shape))
-        entries[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [start, end]}
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
-def _write_weights(path, params, seed, quiet):
-    shapes = list(each_weight_shape(params))
+def tensors(params, seed):
+    """Random weights: yields each tensor's name, shape and the parts of its bytes, made when they are asked for."""
     random = np.random.default_rng(seed)
     normal = random.standard_normal(_POOL, dtype=np.float32)
     pools = {}
-    with (
-        path.open("wb", buffering=0) as file,
-        tqdm(
-            total=2 * params.n_parameters, unit="B", unit_scale=True, desc=path.parent.name, disable=quiet
-        ) as progress,
-    ):
-        _write(file, header(shapes))
-        for name, shape in shapes:
-            kind = _kind(name, shape)
-            if kind not in pools:
-                pools[kind] = _numbers(normal, kind).astype(BFLOAT16).view(np.uint8)
-            left, place = 2 * int(np.prod(shape)), 2 * int(random.integers(_POOL))
-            while left:
-                part = pools[kind][place : place + left]
-                _write(file, part)
-                progress.update(len(part))
-                left, place = left - len(part), 0
+    for name, shape in each_weight_shape(params):
+        if name == "output.weight" and params.tied_output:
+            continue
+        kind = _kind(name, shape)
+        if kind not in pools:
+            pools[kind] = _numbers(normal, kind).astype(BFLOAT16).view(np.uint8)
+        yield name, shape, _parts(pools[kind], hugging_face.n_bytes(shape), 2 * int(random.integers(_POOL)))
 
 
-def _write(file, data):
-    """Write all of data: without a buffer, a write may take less than it is given."""
-    data = memoryview(data)
-    while data:
-        data = data[file.write(data) :]
+def _parts(pool, n_bytes, place):
+    """As many bytes of the pool as asked for, from a place on, and round again from its start."""
+    while n_bytes:
+        part = pool[place : place + n_bytes]
+        yield part
+        n_bytes, place = n_bytes - len(part), 0
 
 
 def _kind(name, shape):
@@ -150,13 +138,16 @@ def main(arguments=None):
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")
     parser.add_argument("--like", required=True, choices=SHAPES, help="whose shape")
     parser.add_argument("--layers", type=positive_int, metavar="N", help="fewer layers (or more)")
+    parser.add_argument("--layout", choices=LAYOUTS, default="meta", help="whose file formats (meta)")
     parser.add_argument("--tokenizer", type=Path, metavar="PATH", help="the tokenizer.model to copy")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which random numbers (0)")
     return run("tests.synthetic", _make, parser.parse_args(arguments))
 
 
 def _make(options):
-    params = write_checkpoint(options.out, options.like, options.layers, options.tokenizer, options.seed)
+    params = write_checkpoint(
+        options.out, options.like, options.layers, options.tokenizer, options.seed, layout=options.layout
+    )
     print(f"{options.out}: {params.n_layers} layers, {params.n_parameters:,} parameters")
 
 

@@ -211,8 +211,9 @@ FOLDERS = [
     Case("a file for a folder", r"params\.json: no such folder",
          arguments=("Hi", "--model", "{folder}/params.json"),
          call=lambda folder: load(folder / "params.json")),
-    Case("an empty folder", r"params\.json: no such file; .* needs", lambda f: (shutil.rmtree(f), f.mkdir())),
-    Case("an empty path", r"params\.json: no such file", call=lambda _: load(""),
+    Case("an empty folder", r"none: there is neither config\.json, .* nor Meta's params\.json; .* needs",
+         lambda f: (shutil.rmtree(f), f.mkdir())),
+    Case("an empty path", r"there is neither config\.json.* nor .*params\.json", call=lambda _: load(""),
          arguments=("Hi", "--model", "")),
     Case("a path with a line end", "no such folder", call=None,
          arguments=("Hi", "--model", "{folder}\nx\x1b[2J\u2028")),
@@ -220,8 +221,8 @@ FOLDERS = [
 ]  # fmt: skip
 
 PARAMS = [
-    Case("no params.json", r"params\.json: no such file; a model folder needs", remove("params.json")),
-    Case("params.json is a folder", r"params\.json: no such file", directory("params.json")),
+    Case("no params.json", r"none: there is neither config\.json.* nor .*params\.json", remove("params.json")),
+    Case("params.json is a folder", r"neither config\.json.* nor .*params\.json", directory("params.json")),
     Case("params.json is empty", r"params\.json: not JSON \(.*\); copy", contents("params.json", b"")),
     Case("params.json is text", r"params\.json: not JSON", contents("params.json", b"dim = 16\n")),
     Case("params.json is cut short", r"params\.json: not JSON",
@@ -251,7 +252,16 @@ PARAMS = [
          fields(n_kv_heads=8)),
     Case("an odd head_dim", r"params\.json: dim / n_heads is 3.*must be even", fields(dim=12)),
     Case("head_dim 1", r"params\.json: dim / n_heads is 1", fields(n_heads=16, n_kv_heads=16)),
-    Case("scaled frequencies", r'params\.json: "use_scaled_rope" is not read', fields(use_scaled_rope=True)),
+    *[Case(f"{name} {value!r}, no truth", rf'params\.json: the field "{name}" is .*; it must be true or false',
+           fields(**{name: value}))
+      for name in ("use_scaled_rope", "tied_output") for value in ("true", 1, 0, [])],
+    Case("a factor that is no number", r'the field "rope_scaling_factor" is .*; it must be a positive number',
+         fields(use_scaled_rope=True, rope_scaling_factor="8")),
+    Case("factors that leave nothing between", r"params\.json: the low frequency factor 1\.0 must be below .* 1\.0",
+         fields(use_scaled_rope=True, rope_high_freq_factor=1)),
+    Case("Meta's quantised models", r'params\.json: "quantization_args" is not supported; use the same model',
+         fields(quantization_args={"group_size": 32})),
+    Case("Meta's adapters", r'params\.json: "lora_args" is not supported; use', fields(lora_args={"rank": 16})),
     Case("another dim than the weights'",
          r"tok_embeddings\.weight has shape \[512, 16\], but params\.json asks for \[512, 32\]",
          fields(dim=32)),
@@ -261,9 +271,11 @@ PARAMS = [
          fields(multiple_of=1024)),
     Case("more kv heads than the weights'", r"attention\.wk\.weight has shape \[8, 16\], .*\[16, 16\]",
          fields(n_kv_heads=4)),
-    Case("more layers than the weights'", r"layers\.2\.attention_norm\.weight is missing",
+    Case("more layers than the weights'", r"layers\.2\.attention_norm\.weight, .* and 6 more are missing",
          fields(n_layers=3)),
-    Case("fewer layers than the weights'", r"more layers than the 1 of params\.json", fields(n_layers=1)),
+    Case("fewer layers than the weights'",
+         r"safetensors: layers\.1\.\S+, layers\.1\.\S+, layers\.1\.\S+ and 6 more are more than params\.json asks for",
+         fields(n_layers=1)),
     *[Case(f"no {name}", rf'params\.json: the field "{name}" is missing; it must be', fields(**{name: ...}))
       for name in FIELDS if name not in OPTIONAL],
     *[Case(f"{name} null", rf'params\.json: the field "{name}" is missing', fields(**{name: None}))
@@ -279,13 +291,24 @@ PARAMS = [
 ]  # fmt: skip
 
 WEIGHTS = [
-    Case("no weights", r"model\.safetensors: no such file; .*needs", remove("model.safetensors")),
-    Case("the weights are a folder", r"model\.safetensors: no such file", directory("model.safetensors")),
+    Case("no weights", r"none: the weights are missing, none of consolidated\.00\.pth, .*model\.safetensors; copy",
+         remove("model.safetensors")),
+    Case("the weights are a folder", r"none: the weights are missing", directory("model.safetensors")),
     *[Case(f"no {name}", rf"model\.safetensors: {re.escape(name)} is missing.*copy",
            tensors(lambda arrays, name=name: arrays.pop(name)))
       for name in ("tok_embeddings.weight", WQ, NORM, "norm.weight", "output.weight")],
-    Case("no tensors at all", r"tok_embeddings\.weight is missing", tensors(dict.clear)),
-    Case("Hugging Face's tensors", r"tok_embeddings\.weight is missing",
+    Case("no tensors at all", r"0 tensors are too few for the 2 layers of params\.json; copy", tensors(dict.clear)),
+    Case("two tensors missing", rf"safetensors: {re.escape(NORM)}, {re.escape(WQ)} are missing, but params\.json asks",
+         tensors(lambda a: (a.pop(WQ), a.pop(NORM)))),
+    Case("five tensors missing",
+         r"safetensors: tok_embeddings\.weight, (layers\.0\.attention\.w[qk]\.weight, ){1}\S+ and 2 more are missing",
+         tensors(lambda a: [a.pop(name) for name in list(a) if re.search(r"tok|\.w[qk]\.", name)])),
+    Case("a tensor too many", r"safetensors: layers\.0\.attention\.wq\.bias is more than params\.json asks for; copy",
+         tensors(lambda a: a.update({"layers.0.attention.wq.bias": np.zeros(16, "f4")}))),
+    Case("a tensor too many with an odd name",
+         r"safetensors: a\\nb\\x1b\[2J.* is more than params\.json asks for; copy",
+         tensors(lambda a: a.update({"a\nb\x1b[2J\u2028" + 500 * "x": np.zeros(3, "f4")}))),
+    Case("Hugging Face's tensors", r"model\.safetensors: tok_embeddings\.weight, .* and 18 more are missing",
          header(lambda h: {f"model.{n}": e for n, e in h.items()})),
     Case("a transposed matrix",
          r"output\.weight has shape \[16, 512\], but params\.json asks for \[512, 16\]",
@@ -300,7 +323,7 @@ WEIGHTS = [
     Case("nothing in a tensor", r"ffn_norm\.weight has shape \[0\], but", replaced(NORM, lambda a: a[:0])),
     *[Case(f"weights of {stored}", rf"ffn_norm\.weight' is stored as {stored}; convert it to BF16",
            replaced(NORM, lambda a, to=dtype: a.astype(to)))
-      for stored, dtype in {"F16": "f2", "I8": "i1", "I64": "i8", "U16": "u2", "BOOL": "?"}.items()],
+      for stored, dtype in {"I8": "i1", "I64": "i8", "U16": "u2", "BOOL": "?"}.items()],
     Case("weights of F8", r"ffn_norm\.weight' is stored as F8_E4M3; convert",
          entry(NORM, dtype="F8_E4M3", shape=[32])),
     Case("weights of an unknown kind", CUT, entry(NORM, dtype="F\n16")),
@@ -358,7 +381,7 @@ TOKENIZERS = [
     Case("a token twice", r"tokenizer\.model, line 6: .*line 5 already", ranks_line(6, b"BA== 5")),
     Case("a byte that has no token", r"tokenizer\.model: .*0x41", ranks_line(66, b"YWJj 65")),
     Case("a tokenizer of another model",
-         r"tokenizer\.model makes 513 ids, but params\.json says vocab_size 512",
+         r"none: the tokenizer makes 513 ids, but vocab_size is 512; copy both",
          lambda folder: save_ranks(RANKS | {b"ab": 256}, folder / "tokenizer.model")),
 ]  # fmt: skip
 
@@ -498,8 +521,7 @@ def test_a_variable_that_leads_nowhere(tmp_path, monkeypatch, capsys):
         load()
     assert command.main(["Hi"]) == 2
     assert capsys.readouterr() == ("", f"llama_np: {tmp_path / 'none'}: no such folder; let --model or "
-                                       "$LLAMA_NP_MODEL name one that holds params.json, model.safetensors "
-                                       "and tokenizer.model\n")  # fmt: skip
+                                       "$LLAMA_NP_MODEL name a model's folder\n")  # fmt: skip
 
 
 def test_shapes_are_made_one_at_a_time(folder):
@@ -540,7 +562,7 @@ def test_a_header_with_a_wrong_byte(good, tmp_path_factory, data):
     path.write_bytes(raw)
     params = read_params(good / "params.json")
     try:
-        weights = read_weights(path, params)
+        weights = read_weights([path], params, good / "params.json")
     except ValueError as error:
         assert not harmless and str(error).startswith(str(path)) and str(error).isprintable()
     else:  # a blank in the padding, say, or two dtypes of one size
@@ -862,7 +884,7 @@ def test_a_prompt_that_is_not_text(folder):
 def test_a_billion_layers_are_refused_at_once(folder):
     fields(n_layers=10**9)(folder)
     done = run_python("-m", "llama_np", "Hi", "--model", str(folder))
-    check_one_line(done, r"layers\.2\.attention_norm\.weight is missing")
+    check_one_line(done, r"21 tensors are too few for the 1000000000 layers of params\.json")
 
 
 def test_a_reader_that_has_enough(talker):

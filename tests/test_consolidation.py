@@ -1,15 +1,70 @@
 """What a chapter builds is what llama_np holds: tagged cells and the module, compared as syntax trees both ways."""
 
 import ast
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.notebooks import ROOT, cells, chapter_paths, code, read, sample
 
+WHOLE = None
+
+# What chapters build that is not the module they are named after, as 05_rope builds rope.py: of each module the whole,
+# or what is named here, private or not. What is named belongs to that chapter alone, and not to the module's own.
+MACHINE = "_Storage _Tensor _STAND_INS _stand_in _fill _LITERALS _PUSHES _MAKES _TO_MARK _pop _run"
+BUILDS = {
+    "13_checkpoints": {
+        "checkpoint": ["_DTYPES", "_map_tensor", "map_safetensors"],
+        "hugging_face": ["_NAMES", "name_in_file"],
+        "pth": MACHINE.split(),
+        "rope": ["scale_freqs"],
+    },
+    "14_bandwidth": {"linear": WHOLE},
+}
+
 
 def module_of(path):
-    """The syntax tree of the module that a chapter builds: 05_rope.ipynb builds rope.py."""
-    return ast.parse((ROOT / "llama_np" / f"{path.stem[3:]}.py").read_text(encoding="utf-8"))
+    """The syntax tree of what a chapter builds: its module, or what BUILDS says, with the imports of these modules."""
+    body = []
+    for module, names in BUILDS.get(path.stem, {path.stem[3:]: WHOLE}).items():
+        statements = syntax_tree(module).body
+        if names is WHOLE:
+            elsewhere = {name for chapter, built in BUILDS.items() for name in built.get(module) or []}
+            body += [node for node in statements if name_of(node) not in elsewhere]
+        else:
+            missing = set(names) - {name_of(node) for node in statements}
+            assert not missing, f"{module}.py does not define {sorted(missing)}"
+            body += [node for node in statements if name_of(node) in names or is_import(node)]
+    return ast.Module(body, [])
+
+
+def named(path):
+    """What BUILDS names for a chapter: each must stand in a tagged cell, also if it is private."""
+    return [name for names in BUILDS.get(path.stem, {}).values() for name in names or []]
+
+
+def syntax_tree(module):
+    return ast.parse((ROOT / "llama_np" / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def name_of(statement):
+    """What a statement defines: a function, a class, a constant or a named tuple. "" for anything else."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return statement.name
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+    elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
+        target = statement.target
+    else:
+        return ""
+    name, value = getattr(target, "id", ""), statement.value
+    is_class = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "namedtuple"
+    return name if name.isupper() or is_class else ""
+
+
+def is_import(statement):
+    return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
 def definitions(body):
@@ -19,20 +74,10 @@ def definitions(body):
     """
     found, others = {}, []
     for statement in body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            name = statement.name
-        elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            name = getattr(statement.targets[0], "id", "")
-        elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
-            name = getattr(statement.target, "id", "")
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            continue
-        else:
-            name = ""
-        if not name or not (name.isupper() or isinstance(statement, ast.FunctionDef | ast.ClassDef)):
-            others.append(ast.unparse(statement))
-        else:
+        if name := name_of(statement):
             found.setdefault(name, []).append(ast.dump(statement))
+        elif not is_import(statement):
+            others.append(ast.unparse(statement))
     return found, others
 
 
@@ -40,14 +85,14 @@ def imports(body):
     """What statements import: a set of (module, name, as)."""
     found = set()
     for statement in body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
+        if is_import(statement):
             module = getattr(statement, "module", None)
             found |= {(module, alias.name, alias.asname) for alias in statement.names}
     return found
 
 
-def consolidation_problems(notebook, module):
-    """Where the tagged cells and the module (a syntax tree) differ."""
+def consolidation_problems(notebook, module, named=()):
+    """Where the tagged cells and the module (a syntax tree) differ. named: what must be there though it is private."""
     in_module, _ = definitions(module.body)
     places, problems = {}, []
     for n, cell in cells(notebook, "code", tag="consolidate"):
@@ -65,7 +110,8 @@ def consolidation_problems(notebook, module):
     asserted = asserted_constants(notebook)
     for name in in_module:
         times = len(places.get(name, []))
-        if times > 1 or (times == 0 and not name.startswith("_") and name not in asserted):
+        is_needed = name in named or (not name.startswith("_") and name not in asserted)
+        if times > 1 or (times == 0 and is_needed):
             problems.append(f"{name} stands in {times} tagged cells")
     return problems
 
@@ -84,7 +130,21 @@ def asserted_constants(notebook):
 
 @pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
 def test_consolidation(path):
-    assert not consolidation_problems(read(path), module_of(path))
+    assert not consolidation_problems(read(path), module_of(path), named(path))
+
+
+def test_what_is_built_elsewhere_moves_from_one_chapter_to_the_other(monkeypatch):
+    rope, other = Path("05_rope.ipynb"), Path("02_embeddings.ipynb")
+    assert "scale_freqs" not in definitions(module_of(rope).body)[0]
+    builds = {"02_embeddings": {"embeddings": WHOLE, "rope": ["scale_freqs"]}}
+    monkeypatch.setattr(sys.modules[__name__], "BUILDS", builds)
+    assert list(definitions(module_of(other).body)[0]) == ["embed", "scale_freqs"]
+    assert named(other) == ["scale_freqs"] and not named(rope)
+    monkeypatch.setattr(sys.modules[__name__], "BUILDS", {})
+    assert "scale_freqs" in definitions(module_of(rope).body)[0]
+    monkeypatch.setattr(sys.modules[__name__], "BUILDS", {"02_embeddings": {"rope": ["scale"]}})
+    with pytest.raises(AssertionError, match="does not define"):
+        module_of(other)
 
 
 def pasted_problems(notebook, earlier):
@@ -125,9 +185,9 @@ DOUBLE = 'import numpy as np\n\ndef double(x):\n    """Twice x."""\n    return 2
 SAME = "def _same(x):\n    return x"
 
 
-def problems(*sources, untagged="x = double(1)"):
+def problems(*sources, untagged="x = double(1)", named=()):
     tagged = [code(source, tags=["consolidate"]) for source in sources]
-    return consolidation_problems(sample(*tagged, code(untagged)), ast.parse(MODULE))
+    return consolidation_problems(sample(*tagged, code(untagged)), ast.parse(MODULE), named)
 
 
 def test_what_agrees_passes():
@@ -140,6 +200,16 @@ def test_a_constant_may_be_asserted_instead():
     assert problems(CONSTANT, untagged="assert double == module.double") == ["double stands in 0 tagged cells"]
     for other in ("PATTERN == module.OTHER", "PATTERN != module.PATTERN", "PATTERN"):
         assert problems(DOUBLE, untagged=f"assert {other}") == ["PATTERN stands in 0 tagged cells"]
+
+
+def test_what_is_named_must_be_there():
+    assert problems(CONSTANT, DOUBLE, named=["_same"]) == ["_same stands in 0 tagged cells"]
+    assert problems(CONSTANT, DOUBLE, SAME, named=["_same"]) == []
+
+
+def test_a_named_tuple_is_a_definition():
+    found, others = definitions(ast.parse('Pair = namedtuple("Pair", "a b")\npair = Pair(1, 2)').body)
+    assert list(found) == ["Pair"] and others == ["pair = Pair(1, 2)"]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from llama_np import forward, load
 from llama_np.checkpoint import TINY
 from llama_np.params import weight_shapes
 from tests import run_chapters, synthetic
+from tests.hugging_face import header
 from tests.notebooks import CHAPTERS, chapter_paths, code, sample
-from tests.synthetic import header, main, shape_like, tokenizer_for, write_checkpoint
+from tests.synthetic import main, shape_like, tokenizer_for, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +116,34 @@ def test_a_write_that_stops_leaves_no_half_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_8b_is_the_8b():
+def test_both_layouts_are_the_same_model(small, tmp_path, capsys):
+    assert main([str(tmp_path / "m"), "--like", "tiny", "--layers", "3", "--layout", "hf"]) == 0
+    assert "3 layers" in capsys.readouterr().out
+    ours, theirs = load(small), load(tmp_path / "m")
+    assert theirs.params == ours.params and theirs.tokenizer.ranks == ours.tokenizer.ranks
+    for name, array in ours.weights.items():
+        assert np.array_equal(np.asarray(theirs.weights[name]), array), name
+    assert [file.name for file in theirs.files] == [f"model-0000{n}-of-00004.safetensors" for n in (1, 2, 3, 4)]
+    others = ["config.json", "model.safetensors.index.json", "tokenizer.json"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir() if path not in theirs.files) == others
+
+
+def test_a_model_like_the_1b_is_tied_and_scaled(tmp_path, monkeypatch):
+    small = {"dim": 64, "n_layers": 2, "n_heads": 8, "n_kv_heads": 2, "vocab_size": 1024, "multiple_of": 16}
+    monkeypatch.setitem(synthetic.SHAPES, "1b", synthetic.SHAPES["1b"] | small)
+    for layout in synthetic.LAYOUTS:
+        write_checkpoint(tmp_path / layout, "1b", tokenizer=TINY / "tokenizer.model", quiet=True, layout=layout)
+    meta, hf = (load(tmp_path / layout) for layout in synthetic.LAYOUTS)
+    assert meta.params == hf.params and hf.params.tied_output and hf.params.rope_scaling.factor == 32
+    logits = [forward(model.weights, model.params, range(40)) for model in (meta, hf)]
+    assert np.array_equal(*logits)
+    sizes = [sum(file.stat().st_size for file in model.files) for model in (meta, hf)]
+    assert all(2 * hf.params.n_parameters < size < 2 * hf.params.n_parameters + 10_000 for size in sizes)
+
+
+def test_the_8b_is_the_8b_and_the_1b_the_1b():
     assert shape_like("8b").n_parameters == 8_030_261_248
+    assert shape_like("1b").n_parameters == 1_235_814_400 and shape_like("1b").ffn_dim == 8192
 
 
 def test_chapters_are_timed(tmp_path, monkeypatch, capsys):

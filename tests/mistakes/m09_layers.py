@@ -81,7 +81,7 @@ def my_parameters(p):
 
 check.parameters(my_parameters)
 """,
-        "what does the feed-forward part need besides up and down?",
+        "What does feed-forward need besides up and down?",
     ),
     (
         "2",
@@ -95,6 +95,69 @@ def my_parameters(p):
 check.parameters(my_parameters)
 """,
         "Which vector comes after the last layer?",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = (p.n_heads + 2 * p.n_kv_heads) * p.head_dim * p.dim
+    layer = attention + 3 * p.ffn_dim * p.dim + 2 * p.dim
+    return p.n_layers * layer + 2 * p.vocab_size * p.dim + p.dim
+
+
+check.parameters(my_parameters)
+""",
+        "What is done to the heads once they are side by side?",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = 2 * (p.n_heads + p.n_kv_heads) * p.head_dim * p.dim
+    layer = attention + 3 * p.ffn_dim * p.dim + p.dim
+    return p.n_layers * layer + 2 * p.vocab_size * p.dim + p.dim
+
+
+check.parameters(my_parameters)
+""",
+        "How often does a layer normalise?",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = 2 * (p.n_heads + p.n_kv_heads) * p.head_dim * p.dim
+    return p.n_layers * (attention + 3 * p.ffn_dim * p.dim + 2 * p.dim) + p.dim
+
+
+check.parameters(my_parameters)
+""",
+        "What looks up the ids, and what makes the logits?",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = 2 * (p.n_heads + p.n_kv_heads) * p.head_dim * p.dim
+    return p.n_layers * (attention + 3 * p.ffn_dim * p.dim + 2 * p.dim)
+
+
+check.parameters(my_parameters)
+""",
+        "What stands before the first one",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = 2 * (p.n_heads + p.n_kv_heads) * p.head_dim * p.dim
+    layer = attention + 3 * p.ffn_dim * p.dim + 2 * p.dim
+    return p.n_layers * layer + 2 * p.vocab_size * p.dim + p.dim + 0.5
+
+
+check.parameters(my_parameters)
+""",
+        "One whole number is wanted",
     ),
     (
         "3",
@@ -200,6 +263,32 @@ def my_layers(weights, params, ids):
 check.loop(my_layers)
 """,
         "Which way does the loop go?",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    x = embed(ids, weights["tok_embeddings.weight"])
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    for layer in range(params.n_layers):
+        y = block(x, weights, params, layer, freqs_cis, causal_mask(len(ids)))
+    return y
+
+
+check.loop(my_layers)
+""",
+        "and which x, does each round use?",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    return list(layer_outputs(weights, params, ids))
+
+
+check.loop(my_layers)
+""",
+        "only the last of them is wanted",
     ),
     (
         "5",
