@@ -1,5 +1,6 @@
 """What the exercises of the chapters call: each check says "Right." or, where it knows the mistake, names it."""
 
+import json
 import math
 import warnings
 from inspect import isgenerator
@@ -603,25 +604,13 @@ def half_precision(function):
 # ---- 04 qkv ----
 
 
-def _qkv_try(function, *arguments):
-    """Call what the reader wrote. Returns (answer, None), or (None, a message that says what happened)."""
-    if not callable(function):
-        return None, "Not yet. The check needs the function itself, without brackets after its name."
-    try:
-        answer = function(*arguments)
-    except Exception as error:
-        said = " ".join(str(error).split())
-        return None, f"Not yet. Your function stopped with {type(error).__name__}: {said}"
+def _qkv_array(function, *arguments):
+    """Call what the reader wrote. Returns (array, None), or (None, a message that says what happened)."""
+    answer, problem = _call(function, *arguments)
+    if problem is not None:
+        return None, problem
     if answer is None:
         return None, ""
-    return answer, None
-
-
-def _qkv_array(function, *arguments):
-    """As _qkv_try, with the answer made an array of numbers."""
-    answer, message = _qkv_try(function, *arguments)
-    if message is not None:
-        return None, message
     try:
         return np.asarray(answer, dtype=np.float64), None
     except (TypeError, ValueError):
@@ -661,13 +650,17 @@ def qkv_shapes(answer):
         )
     elif given == right:
         print("Right. Only wk and k know of the 8; a query and a key have the same length all the same.")
-    elif given["wk"] == right["wq"] or given["k"] == right["q"]:
-        print("Not yet. Your keys are as many as your queries. How many key heads are there for 64 query heads?")
-    elif given["wk"] in ((8 * 1024, D), (D // 64, D)) or 1024 in given["q"][2:] + given["k"][2:]:
+    elif D // n_kv_heads in given["q"][2:] + given["k"][2:]:
         print(
             "Not yet. A key must have the same length as a query, or they have no dot product. "
             "What is the length of a query's vector in one head?"
         )
+    elif given["wk"] == right["wq"] or given["k"] == right["q"]:
+        print("Not yet. Your keys are as many as your queries. How many key heads are there for 64 query heads?")
+    elif (head_dim, D) in (given["wq"], given["wk"]):
+        print("Not yet. Those are the rows of one head. How many heads has wq, and how many has wk?")
+    elif given["q"] == (n_heads, head_dim) or given["k"] == (n_kv_heads, head_dim):
+        print("Not yet. That is q or k of a single token. The prompt has 5: which axis is theirs?")
     elif given["wk"] == right["wk"][::-1]:
         print("Not yet. wk lies on its side: the files store [out, in]. Which of the two numbers goes in?")
     elif given["q"] == (T, n_heads, head_dim) or given["k"] == (T, n_kv_heads, head_dim):
@@ -682,35 +675,53 @@ def qkv_shapes(answer):
 def keys_of_one_head(answer):
     """Exercise 2: a function that makes the keys of one key/value head."""
     random = np.random.default_rng(0)
-    T, D, n, head_dim, head = 3, 12, 4, 2, 2
+    T, D, n, head_dim, head = 5, 10, 4, 3, 2
     x, wk = random.standard_normal((T, D)), random.standard_normal((n * head_dim, D))
-    keys, message = _qkv_array(answer, x, wk, head, head_dim)
+    mine = slice(head * head_dim, (head + 1) * head_dim)
+    keys, message = _qkv_array(answer, x.copy(), wk.copy(), head, head_dim)
     if message is not None:
+        if "matmul" in message or "not aligned" in message:
+            message = (
+                "Not yet. The two arrays you multiply do not fit: the last axis of the left one must be as long as the "
+                f"first of the right one. Here x is {x.shape} and wk is {wk.shape}. What are your two?"
+            )
         print(message or "Not yet. Nothing is returned so far. Which rows of wk belong to this head?")
         return
     every = x @ wk.T  # [T, n * head_dim]
-    right = every[:, head * head_dim : (head + 1) * head_dim]
-    if _qkv_same(keys, right):
+    if not _qkv_same(keys, every[:, mine]):
+        print(_qkv_keys_hint(keys, every, head, head_dim))
+        return
+    guarded = np.full(wk.shape, object())  # cannot be multiplied, nor made float32 (None would become NaN)
+    guarded[mine] = wk[mine]
+    if _call(answer, x.copy(), guarded, head, head_dim)[1] is None:
         print("Right. One band of rows, one product: a head needs nothing from the rows of the others.")
-    elif _qkv_same(keys, every):
-        print("Not yet. These are the keys of all heads side by side. Which rows of wk are this head's alone?")
-    elif _qkv_same(keys, right.T):
-        print(f"Not yet. The numbers are right, the shape is {keys.shape}: tokens should go down, not across.")
-    elif _qkv_same(keys, every[:, :head_dim]):
-        print("Not yet. These are the keys of head 0, whichever head is asked for. Where does head 2 begin?")
-    elif _qkv_same(keys, every[:, head : head + head_dim]):
-        print(
+    else:
+        print("Not yet. The keys are right, but the rows of other heads were used too. Which rows are enough?")
+
+
+def _qkv_keys_hint(keys, every, head, head_dim):
+    T, n = len(every), every.shape[1] // head_dim
+    right = every[:, head * head_dim : (head + 1) * head_dim]
+    if _qkv_same(keys, every):
+        return "Not yet. These are the keys of all heads side by side. Which rows of wk are this head's alone?"
+    if _qkv_same(keys, right.T):
+        return f"Not yet. The numbers are right, the shape is {keys.shape}: tokens should go down, not across."
+    if _qkv_same(keys, every[:, :head_dim]):
+        return "Not yet. These are the keys of head 0, whichever head is asked for. Where does head 2 begin?"
+    if _qkv_same(keys, every[:, (head - 1) * head_dim : head * head_dim]):
+        return f"Not yet. Asked for head {head}, it gives head {head - 1}. From which number are the heads counted?"
+    if _qkv_same(keys, every[:, head : head + head_dim]):
+        return (
             f"Not yet. For head 2 the rows taken begin at row 2, but each head has {head_dim} rows. "
             "Where does head 2 begin, if heads 0 and 1 come first?"
         )
-    elif keys.shape == right.shape and any(_qkv_same(keys, every[:, head::step]) for step in range(2, n + 1)):
-        print("Not yet. The rows taken lie apart, one here and one there. A head's rows are neighbours.")
-    elif keys.shape != right.shape:
-        print(f"Not yet. The shape is {keys.shape}, where [T, head_dim] is {right.shape} in this test.")
-    else:
-        print(
-            "Not yet. The shape is right, the numbers are not. Which rows were used: did x meet each row of this head?"
-        )
+    if keys.shape == right.shape and any(_qkv_same(keys, every[:, head::step]) for step in range(2, n + 1)):
+        return "Not yet. The rows taken lie apart, one here and one there. A head's rows are neighbours."
+    if _qkv_same(keys, every.reshape(n, T, head_dim)[head]):
+        return "Not yet. These numbers come from several heads: reshape has cut across the tokens. See split_heads."
+    if keys.shape != right.shape:
+        return f"Not yet. The shape is {keys.shape}, where [T, head_dim] is {right.shape} in this test."
+    return "Not yet. The shape is right, the numbers are not. Which rows were used: did x meet each row of this head?"
 
 
 def split_into_heads(answer):
@@ -743,8 +754,10 @@ def split_into_heads(answer):
     elif heads.shape != (n_heads, T, head_dim):
         print(f"Not yet. The shape is {heads.shape}, where [n_heads, T, head_dim] is {(n_heads, T, head_dim)}.")
     else:
+        found = [f"{int(i):03d}" for i in heads[0, 0]]
         print(
-            "Not yet. The shape is right, but numbers are not where they belong. Print head 0 and read the addresses."
+            f"Not yet. The shape is right, but the first row of head 0 is {', '.join(found)} (token, head, number). "
+            "Which addresses belong there?"
         )
 
 
@@ -752,11 +765,13 @@ def tokens_that_fit(answer):
     """Exercise 4: how many tokens of keys and values fit beside the weights."""
     sizes = Params(4096, 32, 32, 8, 128256, 14336, 1e-5, 500000.0)
     memory = 24 * 2**30
-    given, message = _qkv_try(answer, sizes, memory)
-    if message is None and (not isinstance(given, (int, float, np.integer, np.floating)) or not np.isfinite(given)):
+    given, message = _call(answer, sizes, memory)
+    if message is None and given is None:
+        message = "Not yet. Nothing is returned so far."
+    elif message is None and (not isinstance(given, (int, float, np.integer, np.floating)) or not np.isfinite(given)):
         message = f"Not yet. The answer should be a whole number; your function returned a {type(given).__name__}."
     if message is not None:
-        print(message or "Not yet. Nothing is returned so far.")
+        print(message)
         return
     left = memory - 2 * sizes.n_parameters
     group = sizes.n_heads // sizes.n_kv_heads
@@ -764,7 +779,7 @@ def tokens_that_fit(answer):
     right = left // (4 * numbers)
     small = Params(64, 3, 4, 2, 300, 96, 1e-5, 500000.0)
     if given == right and isinstance(given, (int, np.integer)):
-        second, _ = _qkv_try(answer, small, 2 * small.n_parameters + 100 * 2 * 2 * 3 * 2 * 16)
+        second, _ = _call(answer, small, 2 * small.n_parameters + 100 * 2 * 2 * 3 * 2 * 16)
         if second == 100:
             print("Right. 74,075 tokens for the 8B, nine texts of full length. Without shared keys and values: 15,446.")
         else:
@@ -789,6 +804,13 @@ def tokens_that_fit(answer):
             "Far too many: that is the room one layer's keys and values take. Who else keeps some?",
         ),
         (left // (8 * numbers), "Half of what fits. How many bytes does a number take in bf16?"),
+        (left // numbers, "Four times too many. A key is not all that a token leaves, and a number takes two bytes."),
+        (
+            left // (4 * numbers // sizes.n_kv_heads),
+            f"{sizes.n_kv_heads} times too many: that is the room of one key/value head. How many does a layer have?",
+        ),
+        ((left + sizes.n_parameters) // (4 * numbers), "Too many. How many bytes does a weight take in bf16?"),
+        (right + 1, "One too many: it was rounded up, and a part of a token cannot be kept."),
     ]
     for value, hint in seen:
         if int(given) == value:
@@ -834,6 +856,13 @@ def pooled_heads(answer):
             "Not yet. Neighbouring rows were averaged, which are different numbers of the same head. "
             "The first number of a head may only be averaged with first numbers."
         )
+    elif _qkv_same(pooled, heads.mean(1).swapaxes(0, 1).reshape(-1, D)):
+        print(
+            "Not yet. The averages are right, their rows are mixed: the first numbers of all heads come first here. "
+            "How do the rows of a head lie in wk?"
+        )
+    elif _qkv_same(pooled, wk.reshape(-1, n_kv_heads, head_dim, D).mean(1).reshape(-1, D)):
+        print("Not yet. Two heads were averaged each time, and three are left. What does n_kv_heads count?")
     elif pooled.shape != (n_kv_heads * head_dim, D):
         print(
             f"Not yet. The shape is {pooled.shape}, where [n_kv_heads * head_dim, D] is {(n_kv_heads * head_dim, D)}."
@@ -1328,7 +1357,7 @@ def multihead_shapes(answer):
     if missing:
         print(
             f"Not yet. Still to fill in as a tuple of numbers: {', '.join(missing)}. "
-            "How many query heads are in a group, and how many groups are there?"
+            "What do the axes count: groups, heads in a group, tokens, numbers?"
         )
     elif given == right:
         print("Right. Four axes while the heads work, two when they have come together.")
@@ -1338,11 +1367,14 @@ def multihead_shapes(answer):
             "heads, or that of the query heads which share one?"
         )
     elif queries == (32, 6, 128) or weights == (32, 6, 6):
-        print("Not yet. That is one axis for all 32 heads. What does group_queries make of it, for 8 key/value heads?")
+        name = "grouped queries" if queries == (32, 6, 128) else "attention weights"
+        print(f"Not yet. The {name} have one axis for all 32 heads. What does group_queries make of this axis?")
     elif weights == (8, 4, 6, 128):
         print("Not yet. The weights are not vectors of a head: there is one weight for each query and each what?")
     elif band == (128, 4096):
         print("Not yet. The band of wo lies on its side. wo is [out, in], and a head's numbers go in: rows or columns?")
+    elif joined == (6, 32, 128):
+        print("Not yet. Concatenated, a token's heads lie in one row. Which two of these axes have become one?")
     elif joined in ((6, 128), (6, 1024)):
         print("Not yet. More heads than that lie end to end. How many outputs does a token have, of 128 numbers each?")
     else:
@@ -1416,9 +1448,13 @@ def attention_residual(answer):
     def attend(x):
         return mix @ x + 1
 
-    result, message = _multihead_try(answer, x.copy(), lambda x: rms_norm(x, weight, eps), attend)
+    stream = x.copy()
+    result, message = _multihead_try(answer, stream, lambda x: rms_norm(x, weight, eps), attend)
     if message is not None:
         print(message or "Not yet. Nothing is returned so far.")
+        return
+    if not np.array_equal(stream, x):
+        print("Not yet. Your function changed the array it was given, and the caller still needs it. What does += do?")
         return
     normalised = rms_norm(x, weight, eps)
     size = np.sqrt(np.mean(x * x))
@@ -1436,6 +1472,8 @@ def attention_residual(answer):
             "Not yet. The sum goes to the raw x, as it should. But attention was given the raw x too: what should it "
             "read?"
         )
+    elif _multihead_same(result, x + rms_norm(attend(x), weight, eps)):
+        print("Not yet. What attention wrote is normalised here, and it read the raw x. What is the norm there for?")
     elif _multihead_same(result, rms_norm(x + attend(x), weight, eps)):
         print(
             "Not yet. Here the norm comes after the sum, so all of the stream is rescaled. Who needs the normalised x?"
@@ -1456,6 +1494,11 @@ def one_head_writes(answer):
     heads, wo = random.standard_normal((n_heads, T, head_dim)), random.standard_normal((D, D))
     written, message = _multihead_try(answer, heads, wo, h)
     if message is not None:
+        if "matmul" in message:
+            message = (
+                "Not yet. The two arrays you multiply do not fit: the last axis of the left one must be as long as the "
+                f"first of the right one. Here heads[h] is {heads[h].shape} and wo is {wo.shape}. What are your two?"
+            )
         print(message or "Not yet. Nothing is returned so far. Which columns of wo meet the numbers of this head?")
         return
     mine = slice(h * head_dim, (h + 1) * head_dim)
@@ -1493,18 +1536,20 @@ def one_head_writes(answer):
 # ---- 08 swiglu ----
 
 
-def _swiglu_call(function, *arguments):
-    """What a reader's function returns, or a sentence about why it returned nothing."""
-    if not callable(function):
-        return None, "a function is wanted here: give its name, without calling it."
+def _swiglu_array(function, *arguments):
+    """What a reader's function returns, as an array, and None; or None and what to say about it."""
+    answer, problem = _call(function, *arguments)
+    if problem is not None:
+        return None, problem
+    if answer is None:
+        return None, "Not yet. Your function returns None: does its last line begin with return?"
     try:
-        with np.errstate(all="ignore"):
-            result = function(*arguments)
-    except Exception as error:
-        return None, f"your function stopped with {type(error).__name__}: {error}"
-    if result is None:
-        return None, "your function returns None: does its last line begin with return?"
-    return result, ""
+        answer = np.asarray(answer)
+    except ValueError:
+        return None, "Not yet. Your function returns rows of different lengths; an array of numbers is wanted."
+    if answer.dtype.kind not in "fiu":
+        return None, f"Not yet. Your function returns {answer.dtype.name}; numbers are wanted."
+    return answer, None
 
 
 def feed_forward_shapes(answer):
@@ -1520,17 +1565,15 @@ def feed_forward_shapes(answer):
     if not isinstance(answer, dict) or not all(name in answer for name in wanted):
         return print(f"Not yet. A dict with a shape for each of {', '.join(wanted)} is wanted.")
     for name, shape in wanted.items():
-        try:
-            given = tuple(int(n) for n in answer[name])
-        except (TypeError, ValueError):
+        given = answer[name] if isinstance(answer[name], (tuple, list)) else (None,)
+        if not all(isinstance(n, (int, np.integer)) for n in given):
             return print(f"Not yet. {name!r} is {answer[name]!r}; a shape is a tuple of whole numbers, like (3, 4).")
         if not given:
             return print(f"Not yet. {name!r} is still empty. {hints[name]}")
-        if given == shape:
-            continue
-        if given == shape[::-1]:
+        if tuple(given) == shape[::-1]:
             return print(f"Not yet. {name!r} has the right two numbers in the wrong order. {hints[name]}")
-        return print(f"Not yet. {name!r} is not {given}. {hints[name]}")
+        if tuple(given) != shape:
+            return print(f"Not yet. {name!r} is not {given}. {hints[name]}")
     print("Right. Out of 8 numbers into 20 neurons and back into 8: only the middle is wider.")
 
 
@@ -1538,22 +1581,21 @@ def ffn_dim(function):
     """Exercise 2: the rule for the number of neurons."""
     cases = [(4096, 1024, 1.3, 14336), (8192, 4096, 1.3, 28672), (128, 64, 0.5, 192), (4096, 256, 1.0, 11008)]
     cases += [(96, 64, 1.0, 256), (2048, 256, 1.5, 8192), (3072, 256, 1.0, 8192), (5120, 512, 1.25, 17408)]
+    cases += [(1000, 1, 1.3, 3465)]  # here the fractions count
     for dim, multiple, multiplier, wanted in cases:
-        given, problem = _swiglu_call(function, dim, multiple, multiplier)
+        given, problem = _swiglu_array(function, dim, multiple, multiplier)
         if problem:
-            return print(f"Not yet. {problem[0].upper()}{problem[1:]}")
-        if not isinstance(given, (int, float, np.number)) or not np.isfinite(given):
+            return print(problem)
+        if given.shape != () or not np.isfinite(given):
             return print(f"Not yet. Your function returns {given!r}; one whole number is wanted.")
-        if given == wanted:
-            continue
-        print(f"Not yet. {_swiglu_rule_hint(dim, multiple, multiplier, wanted, given)}")
-        return
-    print("Right. Eight models agree, the 70B's 28672 among them.")
+        if given != wanted:
+            return print(f"Not yet. {_swiglu_rule_hint(dim, multiple, multiplier, wanted, given.item())}")
+    print("Right. Nine sets of sizes agree, the 70B's, with its 28672, among them.")
 
 
 def _swiglu_rule_hint(dim, multiple, multiplier, wanted, given):
     where = f"For dim {dim}, multiple_of {multiple} and multiplier {multiplier} it says {given}"
-    before = multiplier * int(8 * dim / 3)
+    before = int(multiplier * int(8 * dim / 3))
     if given == 4 * dim:
         return f"{where}, which is 4 × dim. How many matrices would that be enough for, and how many are there?"
     if given == multiple * -(-int(multiplier * 4 * dim) // multiple):
@@ -1562,12 +1604,12 @@ def _swiglu_rule_hint(dim, multiple, multiplier, wanted, given):
         return f"{where}, and would for any multiplier."
     if given % multiple:
         return f"{where}, which is not a multiple of {multiple}: {given} / {multiple} = {given / multiple:.2f}."
-    if given == multiple * (int(before) // multiple):
-        return f"{where}, a multiple, but one with fewer neurons than the {int(before)} asked for. Which way to round?"
-    if given == multiple * round(before / multiple):
-        return f"{where}: the nearest multiple of {multiple} to {int(before)}. Is nearest what Meta's rule takes?"
-    if given == wanted + multiple:
-        return f"{where}, one multiple too many. What should happen to {int(before)} when it needs no rounding?"
+    if given == multiple * (before // multiple):
+        return f"{where}, a multiple, but one with fewer neurons than the {before} asked for. Which way to round?"
+    if given == wanted + multiple and before % multiple == 0 and multiple > 1:
+        return f"{where}, one multiple too many. What should happen to {before} when it needs no rounding?"
+    if wanted < given <= wanted + max(multiple, 2):
+        return f"{where}, a little too many. What does Meta's code do with a fraction, before the last step?"
     return f"{where}. Go through the four steps one by one with these numbers: where does it leave the path?"
 
 
@@ -1576,80 +1618,91 @@ def feed_forward(function):
     random = np.random.default_rng(0)
     x, w1, w3 = random.standard_normal((4, 6)), random.standard_normal((5, 6)), random.standard_normal((5, 6))
     w2 = random.standard_normal((6, 5))
-    given, problem = _swiglu_call(function, x, w1, w2, w3)
+    given, problem = _swiglu_array(function, x, w1, w2, w3)
     if problem:
-        return print(f"Not yet. {problem[0].upper()}{problem[1:]}")
-    given = np.asarray(given)
+        return print(problem)
     if given.shape != x.shape:
         return print(f"Not yet. For x of shape {x.shape} it returns {given.shape}: what shape can be added to x?")
-    gate, up = x @ w1.T, x @ w3.T
     if np.allclose(given, _swiglu_swiglu(x, w1, w2, w3), atol=1e-5):
         return print("Right. The curve is silu, and it bends the product with w1, the gate.")
-    known = [
-        (
-            (_swiglu_sigmoid(up) * gate) @ w2.T,
-            "two things are wrong. Make every number of x a hundred times as large, and one of the two factors never "
-            "grows past 1: should it? And which matrix made that factor?",
-        ),
-        (
-            (_swiglu_sigmoid(gate) * up) @ w2.T,
-            "the gate now comes from the right matrix, but it never exceeds 1, however large x is. What does silu do "
-            "with a gate of 6?",
-        ),
-        (
-            (_swiglu_silu(up) * gate) @ w2.T,
-            "the curve is the right one, but a token with a very negative product with w3 is shut out, and one with a "
-            "very negative product with w1 is not. Which of the two is the gate?",
-        ),
-        ((gate * up) @ w2.T, "x and -x give the same result: nothing bends the gate any more."),
-        (up @ w2.T, "w1 has no part in the result: one matrix could do this."),
-        (_swiglu_silu(gate) @ w2.T, "w3 has no part in the result: where is the product?"),
-        ((np.maximum(gate, 0) * up) @ w2.T, "that is relu on the gate: at a gate of -1 silu is not 0."),
-        ((_swiglu_silu(gate) + up) @ w2.T, "gate and up are added; a sum cannot say 'both'."),
-    ]
-    for result, hint in known:
+    for result, hint in _swiglu_known_ports(x, w1, w2, w3):
         if np.allclose(given, result, atol=1e-5):
-            return print(f"Not yet. {hint[0].upper()}{hint[1:]}")
+            return print(f"Not yet. {hint}")
     print("Not yet. The shape is right, the numbers are those of no version I know. Compare with the naive loop above.")
+
+
+def _swiglu_known_ports(x, w1, w2, w3):
+    """Yield the result of every wrong port we know, and what to say about it."""
+    sigmoid, silu = _swiglu_sigmoid, _swiglu_silu
+    gate, up = x @ w1.T, x @ w3.T
+    yield (
+        (sigmoid(up) * gate) @ w2.T,
+        "Two things are wrong. Make every number of x a hundred times as large, and one of the two factors never grows "
+        "past 1: should it? And which matrix made that factor?",
+    )
+    yield (
+        (sigmoid(gate) * up) @ w2.T,
+        "The gate now comes from the right matrix, but it never exceeds 1, however large x is. What does silu do with "
+        "a gate of 6?",
+    )
+    yield (
+        (silu(up) * gate) @ w2.T,
+        "The curve is the right one, but a token with a very negative product with w3 is shut out, and one with a very "
+        "negative product with w1 is not. Which of the two is the gate?",
+    )
+    yield (gate * up) @ w2.T, "X and -x give the same result: nothing bends the gate any more."
+    yield silu(gate * up) @ w2.T, "The curve bends the whole product. Which of its two factors decides what passes?"
+    yield (silu(gate) * silu(up)) @ w2.T, "Both factors are bent, so a negative up is lost. Which must keep its sign?"
+    yield x + _swiglu_swiglu(x, w1, w2, w3), "It is x too large. Is the addition to the stream part of this function?"
+    yield up @ w2.T, "The gate, from w1, has no part in the result: one matrix could do this."
+    yield silu(gate) @ w2.T, "The up, from w3, has no part in the result: where is the product?"
+    yield (np.maximum(gate, 0) * up) @ w2.T, "That is relu on the gate: at a gate of -1 silu is not 0."
+    yield (silu(gate) + up) @ w2.T, "Gate and up are added; a sum cannot say 'both'."
 
 
 def stable_sigmoid(function):
     """Exercise 4: a sigmoid with exp that never overflows."""
     ordinary = np.linspace(-15, 15, 61)
-    given, problem = _swiglu_call(function, ordinary)
+    given, problem = _swiglu_array(function, ordinary)
     if problem:
-        return print(f"Not yet. {problem[0].upper()}{problem[1:]}")
-    given = np.asarray(given)
+        return print(problem)
     true = 1 / (1 + np.exp(-ordinary))
     if given.shape != true.shape:
         return print(f"Not yet. For an array of shape {true.shape} it returns one of shape {given.shape}.")
-    if not np.allclose(given, true, rtol=1e-6):
-        if np.allclose(given, true[::-1], rtol=1e-6):
-            return print("Not yet. It falls where the sigmoid rises: look at the sign in the power.")
-        worst = int(np.abs(given - true).argmax())
-        at = f"At x = {ordinary[worst]:.1f} it says {given[worst]:.3f}, the formula {true[worst]:.3f}"
-        return print(f"Not yet. {at}. Before asking about overflow, which of the two formulas holds there?")
+    if np.allclose(given, true, rtol=1e-6):
+        return print(_swiglu_extremes(function))
+    if np.allclose(given, true[::-1], rtol=1e-6):
+        return print("Not yet. It falls where the sigmoid rises: look at the sign in the power.")
+    worst = int(np.abs(given - true).argmax())
+    at = f"At x = {ordinary[worst]:.1f} it says {given[worst]:.3f}, the formula {true[worst]:.3f}"
+    print(f"Not yet. {at}. Before asking about overflow, which of the two formulas holds there?")
+
+
+def _swiglu_extremes(function):
+    """What to say about a sigmoid that is right for ordinary numbers."""
     extreme = np.array([-1000, -100, -90, 0, 90, 100, 1000], np.float32)
-    result, problem = _swiglu_call(function, extreme)
+    result, problem = _swiglu_array(function, extreme)
     if problem:
-        return print(f"Not yet. For ±1000, {problem}")
-    result = np.asarray(result)
+        return problem
     if np.isnan(result).any():
         at = extreme[np.isnan(result)][0]
-        return print(f"Not yet. At x = {at:.0f} it gives nan: infinity over infinity. Which power became infinite?")
+        return f"Not yet. At x = {at:.0f} it gives nan: infinity over infinity. Which power became infinite?"
+    if not np.allclose(result, [0, 0, 0, 0.5, 1, 1, 1], atol=1e-6):
+        worst = int(np.abs(result - np.heaviside(extreme, 0.5)).argmax())
+        return f"Not yet. At x = {extreme[worst]:.0f} it says {result[worst]:.3f}. How large is the share there?"
     try:
         with np.errstate(over="raise"):
             function(extreme)
     except FloatingPointError:
         text = "The results are right, but on the way exp overflows. (np.where works out both sides for every number.)"
-        return print(f"Not yet. {text} What may exp be given, so that it never exceeds 1?")
+        return f"Not yet. {text} What may exp be given, so that it never exceeds 1?"
     if result.dtype != np.float32:
-        return print(f"Not yet. It gives {result.dtype} for float32 numbers. What in your line is float64?")
-    tail = np.asarray(_swiglu_call(function, np.array([-30.0]))[0])
-    if not math.isclose(float(tail[0]), math.exp(-30), rel_tol=1e-3):
-        text = f"sigmoid(-30) is about {math.exp(-30):.2e}, and it says {float(tail[0]):.2e}"
-        return print(f"Not yet. No overflow, but {text}. Is something cut off or rounded away?")
-    print("Right. exp is only ever given numbers of 0 or less, and its result lies between 0 and 1.")
+        return f"Not yet. It gives {result.dtype} for float32 numbers. What in your line is float64?"
+    tail, _ = _swiglu_array(function, np.array([-300.0]))
+    if not math.isclose(tail.item(), math.exp(-300), rel_tol=1e-3):
+        text = f"sigmoid(-300) is about {math.exp(-300):.2e}, and it says {tail.item():.2e}"
+        return f"Not yet. No overflow, but {text}. Is something cut off or rounded away, as tanh rounds to -1?"
+    return "Right. Nothing overflows, and even sigmoid(-300), with 130 zeros after the point, keeps its digits."
 
 
 def exact_product(w1, w2, w3):
@@ -1678,6 +1731,11 @@ def exact_product(w1, w2, w3):
         return print(f"Not yet. {seen}: {text}. How do the two products go together?")
     if np.allclose(w1[0], w1[1]):
         return print(f"Not yet. {seen}. Both neurons have the same gate, so what one holds back, the other does too.")
+    if w1[:, 0].any() and w1[:, 1].any():
+        return print(f"Not yet. {seen}. Both a and b go into a gate. What is lost if the gates hold only one of them?")
+    factor = flipped / -15
+    if np.allclose(given, factor * a * b, atol=1e-9):
+        return print(f"Not yet. {seen}: {factor:.3g} times the product, everywhere. Where does the factor come from?")
     print(f"Not yet. {seen}. Write silu(gate) × up for both neurons with letters, and add them with w2.")
 
 
@@ -1699,20 +1757,16 @@ def _layers_model():
 
 
 def _layers_call(function, *arguments):
-    """What a reader's function returns as an array, or a sentence about why it returned none."""
-    if not callable(function):
-        return None, "A function is wanted here: give its name, without calling it."
-    try:
-        with np.errstate(all="ignore"):
-            result = function(*arguments)
-    except Exception as error:
-        return None, f"Your function stopped with {type(error).__name__}: {error}"
+    """What a reader's function returns as an array and None, or None and what to say about it."""
+    result, problem = _call(function, *arguments)
+    if problem:
+        return None, problem
     if result is None:
-        return None, "Your function returns None: does its last line begin with return?"
+        return None, "Not yet. Your function returns None: does its last line begin with return?"
     try:
-        return np.asarray(result, float), ""
+        return np.asarray(result, float), None
     except (TypeError, ValueError):
-        return None, f"Your function returns {type(result).__name__}; an array of numbers is wanted."
+        return None, f"Not yet. Your function returns {type(result).__name__}; an array of numbers is wanted."
 
 
 def _layers_same(a, b):
@@ -1736,6 +1790,8 @@ def shapes_of_layers(answer):
         if given["stream"] == (6, 4):
             hint = "The two numbers are right: is a token a row or a column?"
         return print(f"Not yet. After layer 2 the stream is not {given['stream']}. {hint}")
+    if not given["logits"]:
+        return print("Not yet. 'logits' is still empty. What gets a score, and at how many positions?")
     if given["logits"] == (50,):
         return print("Not yet. (50,) would be the logits of one position. How many positions have any?")
     if given["logits"] == (50, 4):
@@ -1763,8 +1819,8 @@ def parameters(function):
         p = _layers_Params(dim, n_layers, n_heads, n_kv_heads, vocab_size, ffn, norm_eps=1e-5, rope_theta=1e4)
         given, problem = _layers_call(function, p)
         if problem:
-            return print(f"Not yet. {problem}")
-        if given.shape != () or not np.isfinite(given):
+            return print(problem)
+        if given.shape != () or not np.isfinite(given) or given % 1:
             return print("Not yet. One whole number is wanted.")
         if int(given) != p.n_parameters:
             return print(f"Not yet. {_layers_parameters_hint(p, int(given))}")
@@ -1772,28 +1828,30 @@ def parameters(function):
 
 
 def _layers_parameters_hint(p, given):
-    kv = p.n_kv_heads * p.head_dim
-    table, norms = p.vocab_size * p.dim, (2 * p.n_layers + 1) * p.dim
-    real = p.n_parameters
-    full_kv = p.n_layers * 2 * (p.dim - kv) * p.dim  # what 4 dim² counts too much
-    seen = f"For dim {p.dim} and {p.n_layers} layers it says {given:,}"
-    if given == real - 2 * table - norms + full_kv:
-        return f"{seen}. wk and wv are counted as large as wq, and something stands before and after the layers."
-    if given == real - 2 * table - norms:
-        return f"{seen}. The layers' matrices are right. What stands before the first layer, and after the last?"
-    if given == real - table:
-        return f"{seen}. Of two matrices with a row for each token of the vocabulary only one is counted."
-    if given == real - table - norms:
-        return f"{seen}. One matrix with a row for each token is missing, and so are some vectors of {p.dim}."
-    if given == real - norms:
-        return f"{seen}. All matrices are right; what else does a layer have that is no matrix?"
-    if given == real - p.dim:
-        return f"{seen}: {p.dim} too few. Which vector comes after the last layer?"
-    if given == real + full_kv:
-        return f"{seen}. How many heads do keys and values have?"
-    if given == real - p.n_layers * p.ffn_dim * p.dim:
-        return f"{seen}. One matrix a layer is missing: what does the feed-forward part need besides up and down?"
-    return f"{seen}, {abs(given - real):,} too {'many' if given > real else 'few'}. Which tensor has as many numbers?"
+    """What to say about a wrong count: the difference from the right one tells what was forgotten."""
+    table, norms, square = p.vocab_size * p.dim, p.n_layers * p.dim, p.n_layers * p.dim * p.dim
+    full_kv = p.n_layers * 2 * (p.dim - p.n_kv_heads * p.head_dim) * p.dim  # what 4 dim² counts too much
+    vectors = 2 * norms + p.dim
+    outside = "The layers are right. What stands before the first one, and what after the last?"
+    known = {
+        full_kv - 2 * table - vectors: "wk and wv are counted as large as wq; and not all is a layer's matrix.",
+        -2 * table - p.dim: outside,
+        -table - p.dim: outside,
+        -2 * table - vectors: "The layers' matrices are right. What stands before the first layer, and after the last?",
+        -table: "Of two matrices with a row for each token of the vocabulary only one is counted.",
+        -2 * table: "The layers are right. What looks up the ids, and what makes the logits?",
+        -table - vectors: f"A matrix with a row for each token is missing, and so are some vectors of {p.dim}.",
+        -vectors: "All matrices are right; what else does a layer have that is no matrix?",
+        -2 * norms: "All matrices are right; what else does a layer have that is no matrix?",
+        -norms: f"{p.dim} too few in each layer. How often does a layer normalise?",
+        -p.dim: f"{p.dim} too few. Which vector comes after the last layer?",
+        full_kv: "How many heads do keys and values have?",
+        -square: "Each layer lacks a matrix of dim × dim. What is done to the heads once they are side by side?",
+        -p.n_layers * p.ffn_dim * p.dim: "Each layer lacks a matrix. What does feed-forward need besides up and down?",
+    }
+    wrong = given - p.n_parameters
+    unknown = f"That is {abs(wrong):,} too {'many' if wrong > 0 else 'few'}. Which tensors make up as many?"
+    return f"For dim {p.dim} and {p.n_layers} layers it says {given:,}. {known.get(wrong, unknown)}"
 
 
 def whole_model(function):
@@ -1801,12 +1859,13 @@ def whole_model(function):
     weights, params, ids = _layers_model()
     given, problem = _layers_call(function, weights, params, ids)
     if problem:
-        return print(f"Not yet. {problem}")
+        return print(problem)
     logits = _layers_forward(weights, params, ids)
     if _layers_same(given, logits):
         return print("Right. The stream is brought to size once more, and only then meets the output matrix.")
     if given.shape != logits.shape:
-        return print(f"Not yet. The shape should be {logits.shape}, one row for each position; it is {given.shape}.")
+        each = "a row for each position, a column for each token of the vocabulary"
+        return print(f"Not yet. The shape should be {logits.shape}, {each}; it is {given.shape}.")
     x = list(_layers_layer_outputs(weights, params, ids))[-1]
     output, eps, last = weights["output.weight"], params.norm_eps, f"layers.{params.n_layers - 1}"
     ones = np.ones_like(weights["norm.weight"])
@@ -1832,8 +1891,10 @@ def loop(function):
     weights, params, ids = _layers_model()
     given, problem = _layers_call(function, weights, params, ids)
     if problem:
-        return print(f"Not yet. {problem}")
+        return print(problem)
     x = list(_layers_layer_outputs(weights, params, ids))[-1]
+    if given.shape == (params.n_layers + 1, *x.shape):
+        return print(f"Not yet. These are all {len(given)} states of the stream; only the last of them is wanted.")
     if given.shape != x.shape:
         return print(f"Not yet. The stream should keep its shape {x.shape}; it has {given.shape}.")
     if _layers_same(given, x):
@@ -1842,9 +1903,10 @@ def loop(function):
     changed = _layers_call(function, weights, params, [*ids[:-1], ids[-1] + 1])[0]
     peeks = changed is None or not np.allclose(changed[:-1], given[:-1], atol=1e-5)
     if unused:
-        text = f"With other weights in layer {' and '.join(map(str, unused))} the result stays as it is"
+        layers = f"in layer {' and '.join(map(str, unused))}"
+        text = f"On a model of {params.n_layers} layers, with other weights {layers} the result stays as it is"
         also = " And the last token was changed, which changed the first row." if peeks else ""
-        return print(f"Not yet. {text}.{also} Which layer's weights are used in the second round?")
+        return print(f"Not yet. {text}.{also} Which weights, and which x, does each round use?")
     if peeks:
         text = "With another last token, the rows before it change"
         return print(f"Not yet. {text}. What should keep the first row from knowing the last token?")
@@ -1879,7 +1941,7 @@ def logit_lens(function):
     xs, token = np.stack(list(_layers_layer_outputs(weights, params, ids))), 7
     given, problem = _layers_call(function, xs, weights, params, token)
     if problem:
-        return print(f"Not yet. {problem}")
+        return print(problem)
     logits = _layers_output_logits(xs, weights, params)  # [n_layers + 1, T, V]
     probabilities = _layers_softmax(logits)
     wanted = probabilities[:, -1, token]
@@ -1929,14 +1991,14 @@ def _decode_say(judge, answer, right):
 
 def decode_shapes(answer):
     """Shapes and rows for a prompt of 6 ids, a vocabulary of 10 and 4 new tokens: four answers in a list."""
-    right = "Thirty rows are computed and four of them choose; chapter 11 is about the other twenty-six."
+    right = "Thirty rows are computed, four of them choose. Only nine of the thirty differ: chapter 11 computes those."
     _decode_say(_decode_shapes, answer, right)
 
 
 def _decode_shapes(answer):
     if not isinstance(answer, (list, tuple)) or len(answer) != 4:
         return "Give a list of four answers: two shapes, then two whole numbers."
-    first, last, rows, used = (tuple(part) if isinstance(part, list) else part for part in answer)
+    first, last, rows, used = (tuple(part) if isinstance(part, (list, np.ndarray)) else part for part in answer)
     return _decode_first(first) or _decode_last(last) or _decode_rows(rows) or _decode_used(used)
 
 
@@ -2005,8 +2067,8 @@ def keeps_the_choice(answer):
 def _decode_choice(answer):
     if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != len(_DECODE_CHANGES):
         return "Give a list of six answers, each True or False."
-    if any(part is None for part in answer):
-        return "Replace every None. The choice is kept if the largest number of any row stays the largest."
+    if any(part not in (True, False) for part in answer):
+        return "Each of the six is True or False: the choice is kept if the largest of any row stays the largest."
     for part, (name, keeps, hint) in zip(answer, _DECODE_CHANGES):
         if bool(part) != keeps:
             return f"Look at {name} again: {hint}"
@@ -2018,6 +2080,7 @@ def _decode_choice(answer):
 _DECODE_LOGITS = np.array(
     [[0.5, 2.0, -1.0, 4.0, 3.0, 1.0], [7.0, -2.0, 5.0, 0.0, 1.0, 6.0], [1.0, 2.5, 0.0, -3.0, 8.0, 2.0]]
 )
+_DECODE_MORE_LOGITS = np.random.default_rng(0).permuted(np.tile(np.arange(-9.0, 391.0), (4, 1)), axis=1)  # [4, 400]
 
 
 def best_at_every_position(function):
@@ -2027,7 +2090,10 @@ def best_at_every_position(function):
 
 
 def _decode_best(function):
-    logits, n = _DECODE_LOGITS, 2
+    return _decode_best_of(function, _DECODE_LOGITS, 2) or _decode_best_of(function, _DECODE_MORE_LOGITS, 200)
+
+
+def _decode_best_of(function, logits, n):
     T, V = logits.shape
     order = np.argsort(-logits, axis=-1)
     given = function(logits.copy(), n)
@@ -2038,13 +2104,13 @@ def _decode_best(function):
         return None
     return f"For logits of shape {(T, V)} and n = {n} " + (
         _decode_wrong_shape(given, T, V, n)
-        or _decode_wrong_ids(given, order, n)
-        or f"the first row should be {order[0, :n].tolist()}; yours is {given[0].tolist()}."
+        or _decode_wrong_ids(given, logits, order, n)
+        or f"the first row should begin with {order[0, :n][:5].tolist()}; yours begins with {given[0][:5].tolist()}."
     )
 
 
 def _decode_wrong_shape(given, T, V, n):
-    if given.shape == (n, V) and given.max() < T:
+    if given.shape in ((n, V), (T, n)) and given.min() >= 0 and given.max() < T:
         return f"no id above {T - 1} comes out. What was sorted: the scores of a row, or those of a column?"
     if given.shape == (n, V):
         return f"you return {given.shape}: the first n rows, with all their columns. Which of the two should n cut?"
@@ -2055,13 +2121,17 @@ def _decode_wrong_shape(given, T, V, n):
     return None
 
 
-def _decode_wrong_ids(given, order, n):
+def _decode_wrong_ids(given, logits, order, n):
     if np.array_equal(given, order[:, :n][:, ::-1]):
         return "the right ids come out, but the best of each row stands last. Which way does argsort sort?"
     if np.array_equal(given, order[:, ::-1][:, :n]):
         return "the ids of the smallest scores come out. Which way does argsort sort?"
-    if np.array_equal(given, np.take_along_axis(_DECODE_LOGITS, order, axis=-1)[:, :n]):
+    if np.array_equal(given, np.take_along_axis(logits, order, axis=-1)[:, :n]):
         return "the scores themselves come out. Where in its row does each of them stand?"
+    if given.max() <= 0:
+        return "there are numbers below 0 among your ids. What is the minus sign for: the scores, or their places?"
+    if np.array_equal(np.sort(given), np.sort(order[:, :n])):
+        return "each row has the right ids, but not in the order of their scores, the best first."
     return None
 
 
@@ -2098,7 +2168,9 @@ def _decode_run(function, prompt, count, stop_ids):
     """Returns the new ids (None if nothing came back) and what the model was given."""
     forward, seen = _decode_counting()
     given = function(forward, prompt, count, stop_ids)
-    return given if given is None else [int(i) for i in islice(given, _DECODE_ENOUGH)], seen
+    if given is None:
+        return None, seen
+    return [i if np.ndim(i) else int(i) for i in islice(given, _DECODE_ENOUGH)], seen
 
 
 def _decode_loop(function):
@@ -2117,6 +2189,8 @@ def _decode_loop(function):
 
 def _decode_new_ids(new):
     asked = "The model counts on (after 7 comes 8), the prompt is [3, 7], "
+    if any(np.ndim(i) for i in new):
+        return "One of the things that came out is a whole list. Each new id should come by itself."
     if new[:2] == [3, 7]:
         return f"{asked}and {new} came out. Only what is new should; the caller has the prompt."
     if new[:1] == [4]:
@@ -2141,13 +2215,15 @@ def _decode_passes(new, seen):
 
 
 def _decode_stops(function):
-    new, _ = _decode_run(function, [3, 7], 9, (0,))
+    new, seen = _decode_run(function, [3, 7], 9, (0,))
     if new == [8, 9, 0]:
         return "With 0 as a stop id, 8, 9, 0 came out. A stop id says that the text is over; is it a part of the text?"
     if len(new) == 9:
         return "With 0 as a stop id the loop went on past it. Where is stop_ids looked at?"
     if new != [8, 9]:
         return f"With 0 as a stop id, 8 and 9 should come out; {new} did."
+    if len(seen) > 3:
+        return f"A stop id came in pass 3, yet the model was asked {len(seen)} times. What should a stop id end?"
     return None
 
 
@@ -2206,7 +2282,7 @@ def text_or_ids(function):
 
 def _decode_text(function):
     forward, encode, decode, seen = _decode_model(_decode_laugh)
-    text = function("ha", 3, encode, decode, forward)
+    text = function("a ha", 3, encode, decode, forward)
     if not isinstance(text, str):
         kind = type(text).__name__
         return f"Your function should return a text, the prompt and what comes after it; it returned a {kind}."
@@ -2216,21 +2292,26 @@ def _decode_text(function):
 def _decode_given(seen):
     for before, after in pairwise(seen):
         chosen = _decode_laugh(before)
+        if after == before:
+            return f"Two passes were given the same ids, {after}. Where does the new id go?"
+        if after[:-1] == before and after != [*before, chosen]:
+            asked = f"Given {before} the model chose {chosen}, and {after[-1]} was put behind them."
+            return f"{asked} Which row of the logits was used?"
         if after == [chosen]:
             return f"A pass was given the newest id alone, {after}. What about the ids before it?"
         if after != [*before, chosen]:
             asked = f"Given {before} the model chose {chosen}, but the next pass was given {after}."
             return f"{asked} Where did the model's own ids go?"
     if len(seen) != 3:
-        return f"Three new tokens were asked for, and the model was asked {len(seen)} times."
+        return f"Three new tokens were wanted; the number of times the model was asked: {len(seen)}."
     return None
 
 
 def _decode_laughter(text):
-    if text == "haha!":
+    if text == "haha!":  # two tokens "ha" and the mark
         return "The ids are right, but the text has only what is new; the prompt should stand before it."
-    if text != "hahaha!":
-        return f"After 'ha' the model chose ha, ha and !, and your text is {text!r}."
+    if text != "a hahaha!":
+        return f"After 'a ha' the model chose ha, ha and !, and your text is {text!r}."
     return None
 
 
@@ -2243,3 +2324,474 @@ def _decode_half_characters(function):
     if text != "café":
         return f"After 'caf' the model chose the two bytes of é, and your text is {text!r}."
     return None
+
+
+# ---- 13 checkpoints ----
+
+
+def _checkpoints_array(result, what):
+    """The result as an array of numbers, or None and what to say about it."""
+    try:
+        given = np.asarray(result)
+    except (TypeError, ValueError):
+        return None, f"Not yet. Your function returns {type(result).__name__}; {what} is wanted."
+    if given.dtype.kind not in "iufV" or (given.dtype.kind == "V" and given.dtype != ml_dtypes.bfloat16):
+        return None, f"Not yet. Your function returns {type(result).__name__}; {what} is wanted."
+    return given, None
+
+
+def _checkpoints_is_whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def size_of_file(answer):
+    """Exercise 1: a safetensors file of BF16 [300, 40] and F32 [40], with a header of 168 bytes."""
+    names = ["file", "offsets of norm", "norm begins"]
+    if not isinstance(answer, dict) or not set(names) <= set(answer):
+        return print(f"Not yet. A dict with {', '.join(map(repr, names))} is wanted.")
+    size, offsets, begins = (answer[name] for name in names)
+    if not _checkpoints_is_whole(size):
+        return print(f"Not yet. 'file' is {size!r}; a number of bytes is wanted. How many bytes has w?")
+    hints = {
+        24160: "Those are the numbers alone. What stands before them?",
+        24168: "The 8 bytes are there, and the numbers. What do the 8 bytes announce?",
+        24328: "Header and numbers. How does a reader know where the header ends?",
+        24256: "Both tensors with 2 bytes a number? Look at their types.",
+        48336: "Both tensors with 4 bytes a number? Look at their types.",
+        12216: "That counts w with one byte a number, or numbers in place of bytes.",
+    }
+    if size != 24336:
+        return print(f"Not yet. {size} bytes? {hints.get(size, 'Add up: length, header, w, norm.')}")
+    if not isinstance(offsets, (tuple, list)) or len(offsets) != 2 or not all(map(_checkpoints_is_whole, offsets)):
+        return print(
+            f"Not yet. The size is right. 'offsets of norm' is {offsets!r}; a pair of whole numbers is wanted."
+        )
+    if tuple(offsets) == (24176, 24336):
+        return print("Not yet. Those are places in the file. From which byte on does the header count?")
+    if tuple(offsets) == (24000, 160):
+        return print("Not yet. The second number is not how many bytes there are, but where they end.")
+    if tuple(offsets) != (24000, 24160):
+        return print(f"Not yet. norm from {offsets[0]} to {offsets[1]}? It follows w without a gap: where does w end?")
+    if begins == 24000:
+        return print("Not yet. 24000 is where norm begins after the header. And in the file?")
+    if not _checkpoints_is_whole(begins) or begins != 24176:
+        return print(f"Not yet. norm begins at {begins!r}? Count what stands before it: length, header, w.")
+    print("Right. 24,336 bytes: the 8, the 168 that they announce, and the numbers, w's first.")
+
+
+def _checkpoints_file(tensors):
+    """A safetensors file as bytes, and the length of its header."""
+    entries, numbers = {}, b""
+    types = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+    for name, array in tensors.items():
+        start, numbers = len(numbers), numbers + array.tobytes()
+        entries[name] = {"dtype": types[array.dtype.name], "shape": list(array.shape)}
+        entries[name]["data_offsets"] = [start, len(numbers)]
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + numbers, len(text), entries
+
+
+def read_tensor(function):
+    """Exercise 2: read(data, name) -> the tensor of a safetensors file."""
+    random = np.random.default_rng(0)
+    tensors = {
+        "first": random.standard_normal((3, 4)).astype(ml_dtypes.bfloat16),
+        "second": random.standard_normal((2, 3)).astype(ml_dtypes.bfloat16),
+        "half": random.standard_normal(6).astype(np.float16),
+        "single": random.standard_normal((2, 2, 3)).astype(np.float32),
+    }
+    data, length, entries = _checkpoints_file(tensors)
+    for name in ("second", "first", "single", "half"):
+        wanted = tensors[name]
+        result, problem = _call(function, data, name)
+        if problem:
+            return print(f"{problem} That was for a tensor {entries[name]}.")
+        given, problem = _checkpoints_array(result, "an array")
+        if problem:
+            return print(problem)
+        if given.shape == wanted.shape and given.dtype == wanted.dtype and given.tobytes() == wanted.tobytes():
+            continue
+        return print(f"Not yet. For {entries[name]}: {_checkpoints_reader_hint(data, length, entries[name], given)}")
+    print("Right. Four tensors of three types, each in its place.")
+
+
+def _checkpoints_reader_hint(data, length, entry, given):
+    start, end = entry["data_offsets"]
+    found = given.tobytes()
+    skips = {
+        0: "these are the file's own first bytes. What stands before the numbers?",
+        8: "the 8 bytes are skipped, and then? What do the 8 bytes say?",
+        length: "8 bytes too early: the header's length is skipped. What stands before the header?",
+    }
+    if found == data[8 + length + start : 8 + length + end]:
+        if given.shape != tuple(entry["shape"]):
+            return f"the right bytes, in the shape {list(given.shape)}. What does the header say of the shape?"
+        return f"the right bytes, read as {given.dtype}. What does the header say of the type?"
+    for skip, hint in skips.items():
+        if found == data[skip + start : skip + end]:
+            return hint
+    if found == data[8 + length :][: end - start]:
+        return "that is the first tensor's place. Where does this one begin?"
+    if found == data[8 + length + start :]:
+        return "it begins where it should, and goes on to the end of the file."
+    if given.size != math.prod(entry["shape"]):
+        return f"{given.size} numbers come back. How many has the shape?"
+    return f"the numbers begin with {given.ravel()[:3]}. At which byte of the file did you start?"
+
+
+def row_places(function):
+    """Exercise 3: places(n_heads, head_dim) -> for each of Meta's rows, the row in Hugging Face's file."""
+    for n_heads, head_dim in [(1, 4), (1, 6), (2, 6), (3, 8), (2, 2)]:
+        result, problem = _call(function, n_heads, head_dim)
+        if problem:
+            return print(problem)
+        given, problem = _checkpoints_array(result, "a list of row numbers")
+        if problem:
+            return print(problem)
+        row = np.arange(n_heads * head_dim)
+        if given.shape != row.shape:
+            return print(f"Not yet. For {n_heads} heads of {head_dim} it gives {given.size} places, not {row.size}.")
+        head, r = np.divmod(row, head_dim)
+        half = head_dim // 2
+        wanted = head * head_dim + r // 2 + r % 2 * half
+        if np.array_equal(given, wanted):
+            continue
+        known = [
+            (
+                head * head_dim + 2 * (r % half) + r // half,
+                "the other direction: that is Meta's row for each of the file's",
+            ),
+            (
+                row // 2 + row % 2 * (row.size // 2),
+                "one order for the whole matrix. How far do the pairs of a head reach",
+            ),
+            (r // 2 + r % 2 * half, "every head gets the rows of the first. Where does the next head begin"),
+            (row, "the rows as they stand. Which row of the file is the second one of the first pair"),
+            (
+                head * head_dim + r // 2 + r % 2,
+                "the second ones follow at once. How far from the first ones do they stand",
+            ),
+        ]
+        for value, hint in known:
+            if np.array_equal(given, value):
+                return print(f"Not yet. For {n_heads} heads of {head_dim} it gives {given.tolist()}: {hint}?")
+        wrong = int(np.argmax(given != wanted))
+        return print(
+            f"Not yet. For {n_heads} heads of {head_dim}: Meta's row {wrong} is in pair {r[wrong] // 2} of head "
+            f"{head[wrong]}, and your list looks for it at {given[wrong]}."
+        )
+    print("Right. Also where the two directions differ, and head by head.")
+
+
+def converter(function):
+    """Exercise 4: convert(name, rows, n_heads, n_kv_heads) -> rows in Meta's order."""
+    head_dim, width = 16, 3
+    for n_heads, n_kv_heads in [(64, 8), (8, 2), (32, 4), (4, 4), (6, 1)]:
+        sizes = {"q_proj": n_heads, "k_proj": n_kv_heads, "v_proj": n_kv_heads, "o_proj": n_heads}
+        for kind, heads in sizes.items():
+            rows = np.arange(heads * head_dim * width).reshape(-1, width)
+            name = f"model.layers.3.self_attn.{kind}.weight"
+            result, problem = _call(function, name, rows.copy(), n_heads, n_kv_heads)
+            case = f"{kind} with {n_heads} heads and {n_kv_heads} key/value heads"
+            if problem:
+                return print(f"{problem} That was for {case}.")
+            given, problem = _checkpoints_array(result, "an array of rows")
+            if problem:
+                return print(problem)
+            if given.shape != rows.shape:
+                return print(f"Not yet. For {case} the shape {list(rows.shape)} becomes {list(given.shape)}.")
+            wanted = _checkpoints_meta(rows, heads) if kind in ("q_proj", "k_proj") else rows
+            if not np.array_equal(given, wanted):
+                return print(f"Not yet. {_checkpoints_converter_hint(case, kind, rows, given, n_heads, n_kv_heads)}")
+    print("Right. For five sizes of models, and what is not turned stays as it is.")
+
+
+def _checkpoints_meta(rows, heads):
+    return rows.reshape(heads, 2, -1, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def _checkpoints_converter_hint(case, kind, rows, given, n_heads, n_kv_heads):
+    if kind in ("v_proj", "o_proj"):
+        return f"{case}: its rows are moved. Are values turned by position?"
+    heads = n_heads if kind == "q_proj" else n_kv_heads
+    if np.array_equal(given, rows):
+        return f"{case}: its rows are as they stand in the file. Whose rows are turned in pairs?"
+    if np.array_equal(given, rows.reshape(heads, -1, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)):
+        return f"{case}: that goes from Meta's order to the file's. Which axis counts the two of a pair, in the file?"
+    if (
+        kind == "k_proj"
+        and n_heads % n_kv_heads == 0
+        and np.array_equal(given, _checkpoints_meta(rows, n_heads // n_kv_heads))
+    ):
+        cut = n_heads // n_kv_heads
+        return f"{case}: the matrix is cut into {cut} parts, heads / key/value heads. How many heads has wk?"
+    if kind == "k_proj" and np.array_equal(given, _checkpoints_meta(rows, n_heads)):
+        return f"{case}: the matrix is cut into {n_heads} parts. How many heads has wk, and how many has wq?"
+    return f"{case}: row 1 of the result should be the file's row {rows.shape[0] // heads // 2}. Which is it?"
+
+
+def what_is_called(calls, refused):
+    """Exercise 5: what four pickles would call, and which of them the machine refuses."""
+    wanted = {"one": None, "two": "os.getcwd", "three": None, "four": "math.sqrt"}
+    if not isinstance(calls, dict) or set(wanted) - set(calls):
+        return print('Not yet. A dict is wanted, with "module.name" or None for each of one, two, three, four.')
+    odd = [name for name in wanted if not isinstance(calls[name], (str, type(None)))]
+    if odd:
+        return print(f'Not yet. For {odd[0]!r} write a text, such as "os.getcwd", or None.')
+    hints = {
+        "one": "Which instruction calls? Is it there? (A text that looks like a name is a text.)",
+        "two": "GLOBAL imports a name, and R follows. What does R do?",
+        "three": "The name is imported. Is there an instruction that calls it?",
+        "four": "There is no GLOBAL. But what does STACK_GLOBAL (\\x93) make of the two texts, and what does R do?",
+    }
+    for name, call in wanted.items():
+        given = calls[name].removesuffix("()") if isinstance(calls[name], str) else None
+        if given != call:
+            return print(f"Not yet. {name!r}: {calls[name]!r}? {hints[name]}")
+    if not isinstance(refused, (list, tuple, set)) or not all(isinstance(name, str) for name in refused):
+        return print('Not yet. The calls are right. my_refused should be a list of names, such as ["one"].')
+    given = set(refused)
+    if "one" in given:
+        return print('Not yet. The calls are right. "one" is a dict with a text as key: what is there to refuse?')
+    if "three" not in given:
+        return print(
+            'Not yet. "three" calls nothing. But what happens when a module is imported? And has it a stand-in?'
+        )
+    if given != {"two", "three", "four"}:
+        missing = sorted({"two", "four"} - given) or sorted(given - set(wanted))
+        return print(f"Not yet. The calls are right. What about {missing[0]!r}: is its name among _STAND_INS?")
+    print("Right. Only REDUCE calls, but importing runs a module too, so every name without a stand-in is refused.")
+
+
+# ---- 14 bandwidth ----
+
+
+def _bandwidth_array(result, shape, what):
+    """The result as an array of a shape, or None and what to say."""
+    try:
+        given = np.asarray(result)
+        if given.dtype.kind not in "fiuV":
+            given = given.astype(float)
+    except (TypeError, ValueError):
+        return None, f"Not yet. Your function returns {type(result).__name__}; {what} is wanted."
+    if given.shape != shape:
+        return None, f"Not yet. Your function returns shape {list(given.shape)}; {what} is {list(shape)} here."
+    return given, None
+
+
+def bytes_of_1b(answer):
+    """Exercise 1: what Llama 3.2 1B reads for a token, and the least time for it."""
+    layer, table = 2 * 2048 * 2048 + 2 * 512 * 2048 + 3 * 8192 * 2048, 128256 * 2048
+    wanted = 2 * (16 * layer + table) / 1e9
+    if not isinstance(answer, dict) or not {"gigabytes", "seconds"} <= set(answer):
+        return print('Not yet. A dict with "gigabytes" and "seconds" is wanted.')
+    for name in ("gigabytes", "seconds"):
+        value = answer[name]
+        if not isinstance(value, (int, float, np.number)) or not np.isfinite(value) or value <= 0:
+            return print(f"Not yet. {name!r} is {value!r}; a number above 0 is wanted.")
+    given = float(answer["gigabytes"])
+    known = [
+        (
+            32 * layer / 1e9,
+            "That is the sixteen layers. What turns the last vector into scores, and which matrix is it?",
+        ),
+        (2 * (16 * layer + 2 * table) / 1e9, "The table is counted twice. How many rows of it does the look-up need?"),
+        (2 * (layer + table) / 1e9, "That is one layer and the output matrix. How many layers are there?"),
+        (wanted / 2, "That is the number of weights, in billions. How many bytes has each?"),
+        (2 * wanted, "That is four bytes a weight. How many does bf16 have?"),
+        (8 * wanted, "That is in bits. A byte is eight of them."),
+        (1e9 * wanted, "The bytes are right. A gigabyte is a billion of them."),
+        (2 * (16 * (layer + 2 * 1536 * 2048) + table) / 1e9, "wk and wv have 512 rows each: 8 heads, not 32."),
+        (2 * (16 * (layer - 8192 * 2048) + table) / 1e9, "How many matrices has the feed-forward part?"),
+        (2 * (16 * (layer - 512 * 2048) + table) / 1e9, "There are keys and values: wk and wv."),
+    ]
+    if not math.isclose(given, wanted, rel_tol=0.01):
+        for value, hint in known:
+            if math.isclose(given, value, rel_tol=0.003):
+                return print(f"Not yet. {given:.4g} gigabytes? {hint}")
+        return print(
+            f"Not yet. {given:.3g} gigabytes is not it. Write down all matrices of one layer with their shapes."
+        )
+    seconds = float(answer["seconds"])
+    if not math.isclose(seconds, wanted / 50, rel_tol=0.02):
+        if math.isclose(seconds, 50 / wanted, rel_tol=0.02):
+            return print("Not yet. The gigabytes are right. Yours are tokens a second; how many seconds has one token?")
+        return print("Not yet. The gigabytes are right. How long do so many take, at 50 of them a second?")
+    print("Right. 2.47 GB, so 0.049 s at least: not more than 20 tokens a second at 50 GB/s.")
+
+
+def odd_plane(function):
+    """Exercise 2: the odd columns of a bf16 matrix, in float32."""
+    weight = np.random.default_rng(0).standard_normal((5, 8)).astype(ml_dtypes.bfloat16)
+    weight[0, :4] = [1, -2, 0.5, 4]
+    result, problem = _call(function, weight.copy())
+    if problem:
+        return print(problem)
+    given, problem = _bandwidth_array(result, (5, 4), "the plane")
+    if problem:
+        return print(problem)
+    pairs = weight.view(np.uint32)
+    upper = pairs & 0xFFFF0000
+    odd = upper.view(np.float32)
+    known = [
+        (pairs << 16, np.float32, "These are columns 0, 2, 4 …: the first of each pair. Which half holds the second?"),
+        (
+            pairs,
+            np.float32,
+            "For the pair (1, -2) it gives a little more than -2. What still stands in the lower half?",
+        ),
+        (pairs >> 16, np.float32, "All numbers are nearly 0. The bits are the right ones; which half wants them?"),
+        (pairs & 0xFFFF, np.float32, "All numbers are nearly 0. Which half does your mask keep, and whose is it?"),
+        (
+            upper,
+            np.uint32,
+            "The bits are right, but they are still whole numbers. How are the same bits read as float32?",
+        ),
+    ]
+    if np.array_equal(given, odd):
+        if given.dtype != np.float32:
+            return print(f"Not yet. The numbers are right, but they are {given.dtype}, not float32.")
+        return print("Right. One operation on whole numbers, and the second of each pair is a float32.")
+    for bits, dtype, hint in known:
+        if given.dtype == dtype and np.array_equal(given.view(np.uint32), bits):
+            return print(f"Not yet. {hint}")
+    for bits in (upper, pairs >> 16, pairs << 16, pairs):
+        if given.dtype.kind == "f" and np.allclose(given, bits.astype(np.float64)):
+            return print("Not yet. That is the value of the bits as a whole number. view reads bits; astype converts.")
+    print(f"Not yet. For the pairs (1, -2), (0.5, 4) it gives {given[0, 0]} and {given[0, 1]}, not -2 and 4.")
+
+
+class _BandwidthWeight(np.ndarray):
+    """A weight matrix that notes how many rows are sliced out or converted at once."""
+
+    def __array_finalize__(self, other):
+        self.noted = getattr(other, "noted", None)
+
+    def _note(self, array):
+        if self.noted is not None and np.ndim(array) > 0:
+            self.noted.append(len(array) if np.ndim(array) == 2 else 1)
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        self._note(part)
+        return part
+
+    def astype(self, *arguments, **options):
+        self._note(self)
+        return np.asarray(self).astype(*arguments, **options)
+
+
+def tiled(function):
+    """Exercise 3: a product with a vector, a tile of rows at a time."""
+    random = np.random.default_rng(0)
+    for n_out, tile in [(6, 2), (7, 3), (2, 5), (5, 5), (11, 4)]:
+        weight = random.standard_normal((n_out, 8)).astype(ml_dtypes.bfloat16).view(_BandwidthWeight)
+        weight.noted = []
+        x = random.standard_normal(8).astype(np.float32)
+        exact = np.asarray(weight).astype(np.float64) @ x
+        result, problem = _call(function, weight, x.copy(), tile)
+        if problem:
+            return print(f"{problem} That was with {n_out} rows and tiles of {tile}.")
+        given, problem = _bandwidth_array(result, (n_out,), "the product")
+        if problem:
+            return print(f"{problem} There are {n_out} rows, in tiles of {tile}.")
+        given = np.asarray(given)
+        whole = n_out // tile * tile
+        right = np.isclose(given, exact, atol=1e-4)
+        case = f"With {n_out} rows and tiles of {tile}"
+        if not right.all():
+            if whole < n_out and right[:whole].all() and not right[whole:].any():
+                return print(
+                    f"Not yet. {case} the last {n_out - whole} results are wrong. Which rows are in no full tile?"
+                )
+            if right[: min(tile, n_out)].all():
+                return print(f"Not yet. {case} only the first tile's results are right. Where does the second one go?")
+            last = exact[(n_out - 1) // tile * tile :]
+            if np.allclose(given[: len(last)], last, atol=1e-4):
+                return print(f"Not yet. {case} the last tile's results stand first. Where does each tile's result go?")
+            return print(f"Not yet. {case} result {int(np.argmin(right))} is the first wrong one.")
+        widest = max(weight.noted, default=n_out)
+        if widest > tile:
+            return print(f"Not yet. {case} the numbers are right, but {widest} rows are converted at once.")
+        if widest < min(tile, n_out):
+            return print(f"Not yet. {case} the numbers are right, but the largest piece has {widest}: no tile is used.")
+    print("Right. Also where the last tile is short, and where the whole matrix is smaller than a tile.")
+
+
+def pairs_product(function):
+    """Exercise 4: a product in two planes, with two mistakes."""
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((6, 8)).astype(ml_dtypes.bfloat16)
+    x = random.standard_normal(8).astype(np.float32)
+    result, problem = _call(function, weight.copy(), x.copy())
+    if problem:
+        return print(problem)
+    given, problem = _bandwidth_array(result, (6,), "the product")
+    if problem:
+        return print(problem)
+    numbers = weight.astype(np.float64)
+    even, odd = numbers[:, 0::2], numbers[:, 1::2]
+    unmasked = weight.view(np.float32).astype(np.float64)
+    halves = even @ x[:4], odd @ x[4:]
+    if np.allclose(given, numbers @ x, atol=1e-5):
+        return print("Right. Each weight is in its place as a float32, and meets its own number of x.")
+    known = [
+        (
+            halves[0],
+            "two things are wrong. The odd plane adds nothing: print it. And which x belongs to columns 0, 2, 4 …?",
+        ),
+        (even @ x[0::2], "x is split rightly now. But the odd plane adds nothing: where in a float32 is the exponent?"),
+        (
+            sum(halves),
+            "both planes are right now. But which two weights make a pair, and which numbers of x do they meet?",
+        ),
+        (even @ x[1::2] + odd @ x[0::2], "each weight meets its neighbour's number of x."),
+        (
+            even @ x[0::2] + unmasked @ x[1::2],
+            "nearly right, off by half a per cent or so. What is left in the lower half?",
+        ),
+        (
+            halves[0] + unmasked @ x[4:],
+            "two things are wrong: the odd plane keeps its neighbours' bits, and x is split in halves.",
+        ),
+        (odd @ x[0::2] + even @ x[1::2], "the planes have changed places. Which of a pair is the lower half?"),
+    ]
+    for value, hint in known:
+        if np.allclose(given, value, atol=1e-5):
+            return print(f"Not yet. {hint[0].upper()}{hint[1:]}")
+    print("Not yet. The shape is right, the numbers are not. Try it on `small`: it should give 4031 and 7903.")
+
+
+def intensity(function):
+    """Exercise 5: FLOP a byte of one product."""
+    for T, n_out, n_in in [(1, 6, 4), (100, 6, 4), (512, 14336, 4096)]:
+        result, problem = _call(function, T, n_out, n_in)
+        if problem:
+            return print(problem)
+        given, problem = _bandwidth_array(result, (), "one number")
+        if problem:
+            return print(problem)
+        if not np.isfinite(given):
+            return print(f"Not yet. It gives {given}; a number is wanted.")
+        size, flop = n_out * n_in, 2 * T * n_out * n_in
+        n_bytes = 2 * size + 4 * T * (n_in + n_out)
+        if math.isclose(given, flop / n_bytes, rel_tol=1e-6):
+            continue
+        seen = f"For {T} tokens and [{n_out}, {n_in}] it gives {float(given):.4g}, not {flop / n_bytes:.4g}"
+        known = [
+            (T, "That counts the bytes of the matrix alone. What else is moved, and how does it grow with T?"),
+            (T * size / n_bytes, "A weight and a number of x are multiplied, and then?"),
+            (flop / (4 * size + 4 * T * (n_in + n_out)), "How many bytes has a weight in bf16?"),
+            (flop / (2 * size + 2 * T * (n_in + n_out)), "How many bytes has a number of x in float32?"),
+            (flop / (2 * size + 4 * T * n_in), "x is counted. What is written?"),
+            (flop / (2 * size + 4 * T * n_out), "The result is counted. What is read besides the matrix?"),
+            (flop / (2 * size + 4 * (n_in + n_out)), "x and the result are counted for one token only."),
+            (flop / (T * (2 * size + 4 * (n_in + n_out))), "The matrix is read once, not once for each token."),
+            (n_bytes / flop, "That is bytes a FLOP."),
+        ]
+        for value, hint in known:
+            if math.isclose(given, value, rel_tol=1e-6):
+                return print(f"Not yet. {seen}. {hint}")
+        return print(f"Not yet. {seen}. Write down the FLOP, then the bytes of matrix, x and result.")
+    print("Right. For w1 and 512 tokens it is 387, not 512, and never more than 1593.")

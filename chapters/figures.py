@@ -711,7 +711,7 @@ def head_grid(pattern, labels, n_kv_heads, title):
         axes.set_ylabel("the token that looks", fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("the token looked at", fontsize=8)
-    figure.colorbar(image, ax=panels, label="weight", location="top", shrink=0.5, aspect=35)
+    figure.colorbar(image, ax=panels, label="attention weight", location="top", shrink=0.5, aspect=35)
     plt.show()
 
 
@@ -752,7 +752,7 @@ def curves(x, named, figsize=(7, 3.6)):
     axes.axvline(0, color="0.8", linewidth=1)
     for (name, values), style in zip(named.items(), styles):
         axes.plot(x, values, style, linewidth=2, label=name)
-    axes.set(xlabel="x", ylim=(-0.6, 3))
+    axes.set(xlabel="x")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     plt.show()
 
@@ -840,11 +840,12 @@ def sizes(stream, attention, feed_forward, figsize=(8.5, 4.6)):
 
 
 def lens(probabilities, names, figsize=(8.5, 3.6)):
-    """Curves over the layers. probabilities: [n_layers + 1, K]; names: K labels, the first drawn boldest."""
+    """Curves over the layers. probabilities: [n_layers + 1, K]; names: K labels, 5 at most; the first is boldest."""
     figure, axes = plt.subplots(figsize=figsize, layout="constrained")
-    for number, (name, curve) in enumerate(zip(names, probabilities.T)):
-        look = dict(color="black", linewidth=2.5) if number == 0 else dict(linewidth=1.5, linestyle="--")
-        axes.plot(curve, label=name.replace("$", r"\$"), **look)  # a dollar would begin a formula
+    looks = [("black", "-"), ("#0072B2", "--"), ("#D55E00", "-."), ("#009E73", ":"), ("#CC79A7", (0, (8, 2)))]
+    for name, curve, (colour, line) in zip(names, probabilities.T, looks):
+        label = name.replace("$", r"\$")  # a dollar would begin a formula
+        axes.plot(curve, color=colour, linestyle=line, linewidth=2.5 if colour == "black" else 1.8, label=label)
     axes.set(xlabel="layers passed (0: as embedded)", ylabel="probability", title="Logit lens, last position")
     axes.set_ylim(-0.02, 1.02)
     axes.grid(color="0.9")
@@ -921,4 +922,127 @@ def layer_votes(votes, marked, figsize=(9, 3.2)):
     shown = range(0, n_layers, max(1, n_layers // 8))
     axes.set_xticks([-1, *shown], ["e", *map(str, shown)])
     axes.set(xlabel="layer (e: the embedding)", ylabel="vote for the lead (logits)")
+    plt.show()
+
+
+# ---- 13 checkpoints ----
+
+
+def file_strips(strips, figsize=(9, 4.6)):
+    """Files as strips of bytes, each to its own scale. strips: a dict of title to a list of (label, kind, bytes)."""
+    figure, all_axes = plt.subplots(len(strips), 1, figsize=figsize, layout="constrained")
+    palette = ["0.15", "0.6", "tab:blue", "tab:orange", "black", "tab:green", "tab:purple"]
+    kinds = list(dict.fromkeys(kind for strip in strips.values() for _, kind, _ in strip))
+    colours = dict(zip(kinds, palette))
+    for axes, (title, strip) in zip(all_axes, strips.items()):
+        total = sum(n_bytes for *_, n_bytes in strip)
+        edge = "white" if len(strip) < 20 else "none"
+        start = 0
+        for label, kind, n_bytes in strip:
+            axes.barh(0, n_bytes, left=start, color=colours[kind], edgecolor=edge, linewidth=0.8)
+            if n_bytes > 0.02 * total:
+                middle = start + n_bytes / 2
+                axes.text(middle, 0, label, ha="center", va="center", color="white", fontsize=9, fontweight="bold")
+            start += n_bytes
+        axes.set(xlim=(0, total), ylim=(-0.4, 0.4), yticks=[])
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_title(title, fontsize=10, loc="left")
+        for side in ("top", "left", "right"):
+            axes.spines[side].set_visible(False)
+    all_axes[-1].set_xlabel("bytes")
+    patches = [Rectangle((0, 0), 1, 1, color=colours[kind]) for kind in kinds]
+    figure.legend(patches, kinds, loc="outside right upper")
+    plt.show()
+
+
+def scaled_wavelengths(before, after, limits, figsize=(8.5, 4.2)):
+    """How many tokens a whole turn of each pair takes, before and after scaling. limits: where it begins and ends."""
+    _, axes = plt.subplots(figsize=figsize, layout="constrained")
+    pairs = np.arange(len(before))
+    axes.semilogy(pairs, before, "o", color="tab:blue", markersize=6, label="before")
+    axes.semilogy(pairs, after, "x", color="tab:orange", markersize=6, markeredgewidth=1.8, label="after")
+    names = zip(limits, ("up to here: kept", "from here on: slowed"), ("top", "bottom"), (1.25, 0.8))
+    for limit, name, side, shift in names:
+        axes.axhline(limit, color="0.4", linestyle="--", linewidth=1)
+        axes.text(0, limit / shift, f"{name} ({limit:,.0f} tokens)", color="0.25", va=side, fontsize=9)
+    axes.set(xlabel="pair", ylabel="tokens for one whole turn", title="Llama 3.1's scaling, for the pairs of the 8B")
+    axes.grid(color="0.9")
+    axes.legend(loc="lower right")
+    plt.show()
+
+
+# ---- 14 bandwidth ----
+
+
+def _bandwidth_size(n_bytes):
+    for unit, size in [("GB", 2**30), ("MB", 2**20), ("KB", 2**10)]:
+        if n_bytes >= size:
+            return f"{n_bytes / size:g} {unit}"
+    return f"{n_bytes} B"
+
+
+def reading_speed(sizes, speeds, figsize=(7, 3.4)):
+    """How fast blocks of different sizes are read. sizes: in bytes; speeds: in GB/s."""
+    _, axes = plt.subplots(figsize=figsize, layout="constrained")
+    axes.plot(sizes, speeds, "o-", color="tab:blue")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [_bandwidth_size(size) for size in sizes])
+    axes.minorticks_off()
+    axes.set(title="One core reads a block again and again", xlabel="size of the block", ylabel="GB/s")
+    axes.set_ylim(bottom=0)
+    axes.grid(color="0.9")
+    plt.show()
+
+
+def tile_sizes(tiles, seconds, bytes_a_row, figsize=(8, 4.2)):
+    """The time of a product against the rows of a tile, with the size of the scratch array on top."""
+    _, axes = plt.subplots(figsize=figsize, layout="constrained")
+    axes.plot(tiles, np.array(seconds) * 1000, "o-", color="tab:blue")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(tiles, tiles)
+    axes.set(
+        xlabel="rows a tile", ylabel="milliseconds", title="One token, one core: the time against the size of a tile"
+    )
+    axes.set_ylim(bottom=0)
+    axes.grid(color="0.9")
+    top = axes.secondary_xaxis("top")
+    top.set_xticks(tiles[::2], [_bandwidth_size(tile * bytes_a_row) for tile in tiles[::2]])
+    top.set_xlabel("scratch array")
+    for each in (axes, top):
+        each.minorticks_off()
+    plt.show()
+
+
+def roofline(bandwidth, peak, series, figsize=(8.5, 5)):
+    """What can be reached against arithmetic intensity. series: name to a list of (label, FLOP a byte, FLOP/s)."""
+    _, axes = plt.subplots(figsize=figsize, layout="constrained")
+    intensity = np.array([0.5, peak / bandwidth, 1000])
+    axes.plot(intensity, np.minimum(peak, bandwidth * intensity) / 1e9, color="black", linewidth=2)
+    axes.annotate("memory sets the pace", (0.5, 3.5 * bandwidth / 1e9), fontsize=9, ha="left", va="bottom")
+    axes.annotate("the cores set the pace", (1.5 * peak / bandwidth, 1.12 * peak / 1e9), fontsize=9, va="bottom")
+    looks = [("o", "tab:blue", (8, -14)), ("x", "tab:orange", (-38, -14))]
+    for (name, points), (marker, colour, offset) in zip(series.items(), looks):
+        labels, x, y = zip(*points)
+        axes.plot(x, np.array(y) / 1e9, marker, color=colour, markersize=8, markeredgewidth=2, label=name)
+        for label, *place in zip(labels, x, np.array(y) / 1e9):
+            axes.annotate(f"T = {label}", place, xytext=offset, textcoords="offset points", color=colour)
+    axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity: FLOP a byte", ylabel="GFLOP a second")
+    axes.set_title("Roofline: what this machine allows, and what was measured")
+    axes.margins(y=0.15)
+    axes.grid(color="0.9", which="both")
+    axes.legend(loc="lower right")
+    plt.show()
+
+
+def tokens_a_pass(lengths, ratios, figsize=(7, 4)):
+    """The time of a product over T tokens, in times of one token, beside T. lengths: the values of T."""
+    _, axes = plt.subplots(figsize=figsize, layout="constrained")
+    axes.plot(lengths, lengths, "--", color="0.5", label="one by one")
+    axes.plot(lengths, ratios, "o-", color="tab:blue", label="together, in one pass")
+    axes.set(xlabel="tokens", ylabel="time (one token = 1)", title="The time of one product")
+    axes.set_xticks(lengths[::2] if len(lengths) > 12 else [n for n in lengths if n not in (2, 3, 6)])
+    axes.set(xlim=(0, None), ylim=(0, min(lengths[-1], 1.9 * max(ratios))))
+    axes.grid(color="0.9")
+    axes.legend(loc="lower right")
     plt.show()

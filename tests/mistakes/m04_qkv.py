@@ -42,6 +42,30 @@ check.qkv_shapes(my_shapes)
         "as the product leaves it",
     ),
     (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (8192, 8192), "q": (64, 5, 128), "k": (8, 5, 1024)}
+check.qkv_shapes(my_shapes)
+""",
+        "the same length as a query",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (128, 8192), "q": (64, 5, 128), "k": (8, 5, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "the rows of one head",
+    ),
+    (
+        "1",
+        """
+my_shapes = {"wq": (8192, 8192), "wk": (1024, 8192), "q": (64, 128), "k": (8, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "of a single token",
+    ),
+    (
         "2",
         """
 def my_keys(x, wk, head, head_dim):
@@ -94,7 +118,62 @@ def my_keys(x, wk, head, head_dim):
 
 check.keys_of_one_head(my_keys)
 """,
-        "stopped with ValueError",
+        "do not fit",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[head * head_dim : (head + 1) * head_dim]
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "do not fit",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[(head - 1) * head_dim : head * head_dim].T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "heads counted",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return (x @ wk.T)[:, head * head_dim : (head + 1) * head_dim]
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "rows of other heads were used",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return split_heads(linear(x, wk), head_dim)[head]
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "rows of other heads were used",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return (x @ wk.T).reshape(-1, len(x), head_dim)[head]
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "cut across the tokens",
     ),
     (
         "3",
@@ -128,6 +207,17 @@ def my_split(x, n_heads, head_dim):
 check.split_into_heads(my_split)
 """,
         "numbers of several heads",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return x.T.reshape(n_heads, len(x), head_dim)
+
+
+check.split_into_heads(my_split)
+""",
+        "Which addresses belong there",
     ),
     (
         "4",
@@ -189,6 +279,54 @@ check.tokens_that_fit(my_tokens_that_fit)
         "a part of a token",
     ),
     (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (params.n_layers * params.n_kv_heads * params.head_dim)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "Four times too many",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (2 * params.n_layers * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "How many does a layer have",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - params.n_parameters
+    return left // (2 * params.n_layers * params.n_kv_heads * params.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "bytes does a weight take",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return round(left / (2 * params.n_layers * params.n_kv_heads * params.head_dim * 2))
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "rounded up",
+    ),
+    (
         "5",
         """
 def my_pool(wk, n_kv_heads, head_dim):
@@ -231,5 +369,28 @@ def my_pool(wk, n_kv_heads, head_dim):
 check.pooled_heads(my_pool)
 """,
         "Only the first head",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    grouped = wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1])
+    return grouped.mean(axis=1).swapaxes(0, 1).reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "their rows are mixed",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(-1, n_kv_heads, head_dim, wk.shape[1]).mean(axis=1).reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "What does n_kv_heads count",
     ),
 ]

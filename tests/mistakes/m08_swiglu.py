@@ -85,6 +85,50 @@ check.ffn_dim(my_ffn_dim)
         "one multiple too many",
     ),
     (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    return math.ceil(multiplier * 2 * 4 * dim / 3 / multiple_of) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "with a fraction, before the last step?",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return linear(silu(linear(x, w1) * linear(x, w3)), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "The curve bends the whole product",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return linear(silu(linear(x, w1)) * silu(linear(x, w3)), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "Both factors are bent",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    return x + linear(silu(linear(x, w1)) * linear(x, w3), w2)
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "Is the addition to the stream part of this function?",
+    ),
+    (
         "3",
         """
 def my_feed_forward(x, w1, w2, w3):
@@ -170,7 +214,49 @@ def my_sigmoid(x):
 
 check.stable_sigmoid(my_sigmoid)
 """,
-        "Is something cut off or rounded away?",
+        "Is something cut off or rounded away",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "as tanh rounds to -1?",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return np.where(np.abs(x) < 80, 1 / (1 + np.exp(-np.clip(x, -80, 80))), 0)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "How large is the share there?",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[2.0, 0.0], [-2.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 1.0]])
+my_w2 = np.array([[1.0, -1.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "2 times the product, everywhere",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[1.0, 0.0], [0.0, 1.0]])
+my_w3 = np.array([[0.0, 1.0], [1.0, 0.0]])
+my_w2 = np.array([[0.5, 0.5]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "Both a and b go into a gate",
     ),
     (
         "5",
