@@ -2487,7 +2487,7 @@ def row_places(function):
 def converter(function):
     """Exercise 4: convert(name, rows, n_heads, n_kv_heads) -> rows in Meta's order."""
     head_dim, width = 16, 3
-    for n_heads, n_kv_heads in [(64, 8), (8, 2), (32, 4), (4, 4), (6, 1)]:
+    for n_heads, n_kv_heads in [(8, 2), (64, 8), (32, 4), (4, 4), (6, 1)]:
         sizes = {"q_proj": n_heads, "k_proj": n_kv_heads, "v_proj": n_kv_heads, "o_proj": n_heads}
         for kind, heads in sizes.items():
             rows = np.arange(heads * head_dim * width).reshape(-1, width)

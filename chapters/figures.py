@@ -931,15 +931,22 @@ def layer_votes(votes, marked, figsize=(9, 3.2)):
 def file_strips(strips, figsize=(9, 4.6)):
     """Files as strips of bytes, each to its own scale. strips: a dict of title to a list of (label, kind, bytes)."""
     figure, all_axes = plt.subplots(len(strips), 1, figsize=figsize, layout="constrained")
-    palette = ["0.15", "0.6", "tab:blue", "tab:orange", "black", "tab:green", "tab:purple"]
-    kinds = list(dict.fromkeys(kind for strip in strips.values() for _, kind, _ in strip))
-    colours = dict(zip(kinds, palette))
+    palette = iter(["black", "0.55", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"])
+    colours = {}
     for axes, (title, strip) in zip(all_axes, strips.items()):
         total = sum(n_bytes for *_, n_bytes in strip)
-        edge = "white" if len(strip) < 20 else "none"
         start = 0
         for label, kind, n_bytes in strip:
-            axes.barh(0, n_bytes, left=start, color=colours[kind], edgecolor=edge, linewidth=0.8)
+            if n_bytes > 0.002 * total:  # else it is narrower than a dot
+                colour = colours[kind] = colours.get(kind) or next(palette)
+                axes.barh(
+                    0,
+                    n_bytes,
+                    left=start,
+                    color=colour,
+                    edgecolor="white" if len(strip) < 20 else colour,
+                    linewidth=0.8,
+                )
             if n_bytes > 0.02 * total:
                 middle = start + n_bytes / 2
                 axes.text(middle, 0, label, ha="center", va="center", color="white", fontsize=9, fontweight="bold")
@@ -947,12 +954,12 @@ def file_strips(strips, figsize=(9, 4.6)):
         axes.set(xlim=(0, total), ylim=(-0.4, 0.4), yticks=[])
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_title(f"{title}: {total:,} bytes", fontsize=10, loc="left")
         for side in ("top", "left", "right"):
             axes.spines[side].set_visible(False)
     all_axes[-1].set_xlabel("bytes")
-    patches = [Rectangle((0, 0), 1, 1, color=colours[kind]) for kind in kinds]
-    figure.legend(patches, kinds, loc="outside right upper")
+    patches = [Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    figure.legend(patches, list(colours), loc="outside right upper")
     plt.show()
 
 

@@ -38,6 +38,7 @@ from tests.synthetic import shape_like
 
 NAMES = ["01_bpe", "02_embeddings", "03_rmsnorm", "04_qkv", "05_rope"]
 NAMES += ["06_attention", "07_multihead", "08_swiglu", "09_layers", "10_decode"]
+NAMES += ["13_checkpoints", "14_bandwidth"]
 
 every_chapter = pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
 
@@ -207,7 +208,7 @@ def code_problems(notebook, allowed=()):
 
 
 COURSE_MODULES = set(sys.stdlib_module_names) | {"numpy", "matplotlib", "ml_dtypes", "safetensors", "tiktoken"}
-COURSE_MODULES |= {"regex", "tqdm", "IPython", "PIL", "llama_np", "checks", "figures"}
+COURSE_MODULES |= {"regex", "tqdm", "psutil", "IPython", "PIL", "llama_np", "checks", "figures"}
 
 
 def imported(tree):

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import llama_np.linear as tiles
 from llama_np import forward
 from llama_np.attention import attention, attention_weights, causal_mask, softmax
 from llama_np.embeddings import embed
@@ -295,31 +294,6 @@ def test_swiglu_is_a_loop_over_hidden_units(seed, T, D, F):
         gate, up = x.astype(np.float64) @ w1[f], x.astype(np.float64) @ w3[f]
         loop += np.outer(gate / (1 + np.exp(-gate)) * up, w2[:, f])
     np.testing.assert_allclose(swiglu(x, w1, w2, w3), loop, rtol=1e-4, atol=1e-4)
-
-
-# ---- the product under all of them ----
-
-
-@quick
-@given(
-    seed=seeds,
-    T=st.integers(1, 4),
-    n_in=st.integers(1, 12),
-    n_out=st.integers(1, 30),
-    tile=st.integers(1, 100),
-)
-def test_linear_widens_bfloat16_tile_by_tile(seed, T, n_in, n_out, tile):
-    x, weight = normal([seed, 0], T, n_in), normal([seed, 1], n_out, n_in).astype(ml_dtypes.bfloat16)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles, "_TILE_ELEMENTS", tile)
-        y = tiles.linear(x, weight)
-    assert y.dtype == np.float32 and y.shape == (T, n_out)
-    np.testing.assert_allclose(y, x @ weight.astype(np.float32).T, rtol=1e-5, atol=1e-5)
-
-
-def test_linear_says_which_sizes_differ():
-    with pytest.raises(ValueError, match=r"x has 3 columns, but the weight \[2, 4\] takes 4"):
-        tiles.linear(normal(0, 1, 3), normal(1, 2, 4))
 
 
 # ---- chapter 09: the whole model ----

@@ -1,0 +1,126 @@
+"""Mistakes that the checks of chapter 14 recognise: (exercise, code in place of the stub, words of the message)."""
+
+
+def _of_1b(gigabytes, seconds="gigabytes / 50"):
+    """An answer to exercise 1. gigabytes, seconds: expressions."""
+    return f"""
+layer = 2 * 2048 * 2048 + 2 * 512 * 2048 + 3 * 8192 * 2048
+table = 128256 * 2048
+gigabytes = {gigabytes}
+my_answer = {{"gigabytes": gigabytes, "seconds": {seconds}}}
+check.bytes_of_1b(my_answer)
+"""
+
+
+def _plane(expression):
+    """An answer to exercise 2."""
+    return f"""
+def my_odd_plane(weight):
+    pairs = weight.view(np.uint32)
+    return {expression}
+
+
+check.odd_plane(my_odd_plane)
+"""
+
+
+def _tiled(loop):
+    """An answer to exercise 3. loop: what stands between the making of out and its return."""
+    return f"""
+def my_tiled(weight, x, tile):
+    out = np.zeros(len(weight), np.float32)
+    {loop}
+    return out
+
+
+check.tiled(my_tiled)
+"""
+
+
+def _product(even, odd):
+    """An answer to exercise 4. even, odd: the two halves of the product."""
+    return f"""
+def my_product(weight, x):
+    pairs = weight.view(np.uint32)
+    half = len(x) // 2
+    first, second = (pairs << 16).view(np.float32), (pairs & 0xFFFF0000).view(np.float32)
+    return {even} + {odd}
+
+
+check.pairs_product(my_product)
+"""
+
+
+def _intensity(expression):
+    """An answer to exercise 5."""
+    return f"""
+def my_intensity(T, n_out, n_in):
+    return {expression}
+
+
+check.intensity(my_intensity)
+"""
+
+
+MISTAKES = [
+    ("1", _of_1b("2 * 16 * layer / 1e9"), "What turns the last vector into scores"),
+    ("1", _of_1b("2 * (16 * layer + 2 * table) / 1e9"), "The table is counted twice"),
+    ("1", _of_1b("2 * (layer + table) / 1e9"), "How many layers are there?"),
+    ("1", _of_1b("(16 * layer + table) / 1e9"), "How many bytes has each?"),
+    ("1", _of_1b("4 * (16 * layer + table) / 1e9"), "How many does bf16 have?"),
+    ("1", _of_1b("2 * (16 * (layer + 2 * 1536 * 2048) + table) / 1e9"), "8 heads, not 32"),
+    ("1", _of_1b("2 * (16 * (layer - 8192 * 2048) + table) / 1e9"), "How many matrices has the feed-forward part?"),
+    ("1", _of_1b("2 * (16 * (layer - 512 * 2048) + table) / 1e9"), "There are keys and values"),
+    ("1", _of_1b("2 * (16 * layer + table)"), "A gigabyte is a billion of them"),
+    ("1", _of_1b("2 * (16 * layer + table) / 1e9", "50 / gigabytes"), "Yours are tokens a second"),
+    ("1", _of_1b("2 * (16 * layer + table) / 1e9", "gigabytes"), "How long do so many take"),
+    ("2", _plane("pairs.view(np.float32)"), "What still stands in the lower half?"),
+    ("2", _plane("(pairs >> 16).view(np.float32)"), "which half wants them?"),
+    ("2", _plane("(pairs & 0xFFFF).view(np.float32)"), "Which half does your mask keep"),
+    ("2", _plane("pairs & 0xFFFF0000"), "still whole numbers"),
+    ("2", _plane("(pairs & 0xFFFF0000).astype(np.float32)"), "view reads bits; astype converts"),
+    ("2", _plane("(pairs & 0xFFFF0000).view(np.float32).astype(np.float64)"), "but they are float64"),
+    ("2", _plane("weight[:, 1::2]"), "but they are bfloat16"),
+    (
+        "3",
+        _tiled(
+            "for i in range(len(weight) // tile):\n"
+            "        out[i * tile : (i + 1) * tile] = weight[i * tile : (i + 1) * tile].astype(np.float32) @ x"
+        ),
+        "Which rows are in no full tile?",
+    ),
+    (
+        "3",
+        _tiled(
+            "for start in range(0, len(weight), tile):\n"
+            "        out[:tile] = weight[start : start + tile].astype(np.float32) @ x"
+        ),
+        "Where does each tile's result go?",
+    ),
+    (
+        "3",
+        _tiled("out[:tile] = weight[:tile].astype(np.float32) @ x"),
+        "only the first tile's results are right",
+    ),
+    (
+        "3",
+        _tiled("for i, row in enumerate(range(len(weight))):\n        out[i] = weight[i].astype(np.float32) @ x"),
+        "no tile is used",
+    ),
+    (
+        "4",
+        _product("first @ x[0::2]", "(pairs >> 16).view(np.float32) @ x[1::2]"),
+        "where in a float32 is the exponent?",
+    ),
+    ("4", _product("first @ x[:half]", "second @ x[half:]"), "which two weights make a pair"),
+    ("4", _product("first @ x[1::2]", "second @ x[0::2]"), "meets its neighbour's number of x"),
+    ("4", _product("first @ x[0::2]", "pairs.view(np.float32) @ x[1::2]"), "What is left in the lower half?"),
+    ("4", _product("first @ x[:half]", "pairs.view(np.float32) @ x[half:]"), "keeps its neighbours' bits"),
+    ("5", _intensity("T * n_out * n_in / (2 * n_out * n_in + 4 * T * (n_in + n_out))"), "are multiplied, and then?"),
+    ("5", _intensity("2 * T * n_out * n_in / (4 * n_out * n_in + 4 * T * (n_in + n_out))"), "a weight in bf16?"),
+    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 2 * T * (n_in + n_out))"), "number of x in float32?"),
+    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * T * n_in)"), "What is written?"),
+    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * T * n_out)"), "What is read besides the matrix?"),
+    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * (n_in + n_out))"), "for one token only"),
+    ("5", _intensity("2 * n_out * n_in / (2 * n_out * n_in + 4 * (n_in + n_out))"), "not once for each token"),
+]
