@@ -235,7 +235,7 @@ _MAKES = {
     "SETITEMS": (1, _fill),
     "STACK_GLOBAL": (2, lambda *names: _stand_in(" ".join(names))),
     "BINPERSID": (1, lambda fields: _Storage(*fields)),
-    "REDUCE": (2, lambda function, arguments: function(*arguments)),  # only _STAND_INS ever lie on the stack
+    "REDUCE": (2, lambda function, arguments: function(*arguments)),  # the only functions there: _STAND_INS
     "BUILD": (2, lambda value, state: value),  # torch hangs version numbers on its dict; no tensor needs them
 }
 _TO_MARK = {"TUPLE", "SETITEMS"}
