@@ -189,7 +189,9 @@ def main(arguments=None):
 
 
 def _bench(options):
-    if options.like and not (options.model / "params.json").is_file():
+    if options.like and not options.model:
+        raise ValueError("--like needs DIR, the folder to write the model into: name one")
+    if options.like and not any((options.model / name).is_file() for name in ("params.json", "config.json")):
         write_checkpoint(options.model, options.like, options.layers, options.tokenizer)
     unwanted = [name for name in os.environ if name.startswith("OPENBLAS_")]
     if unwanted:
