@@ -12,10 +12,10 @@ from llama_np.threads import on_every_core
 # With fewer weights than this, handing tiles to threads takes longer than the product.
 _SMALL = 256 * 1024
 
-# Weights in a tile. 0.6 MB in float32 stays in a core's second cache; with many rows of x the product itself takes the
+# Weights in a tile. 0.8 MB in float32 stays in a core's second cache; with many rows of x the product itself takes the
 # time, and BLAS does it better in larger pieces.
-_TILE = 160 * 1024
-_TILE_FOR_MANY = 512 * 1024
+_TILE = 200 * 1024
+_TILE_FOR_MANY = 1024 * 1024
 
 # For a few rows of x, OpenBLAS has a quick way on processors with AVX-512: up to a million multiplications at once.
 _FEW = 6
@@ -42,7 +42,7 @@ def tiled_product(x, weight):
 
     x: [T, in]; weight: [out, in]. Returns [T, out].
     """
-    out = np.empty((len(x), len(weight)), x.dtype)  # [T, out]
+    out = np.empty((len(weight), len(x)), x.dtype)  # [out, T]
     tile = tile_rows(*x.shape)
     starts = iter(range(0, len(weight), tile))  # one for all threads: whoever is done takes the next tile
 
@@ -52,10 +52,10 @@ def tiled_product(x, weight):
             rows = weight[start : start + tile]  # [tile, in], and fewer at the end
             widened = scratch[: len(rows)]
             widened[:] = rows
-            out[:, start : start + tile] = x @ widened.T if len(x) <= _FEW else (widened @ x.T).T
+            np.dot(widened, x.T, out=out[start : start + tile])  # [tile, T]
 
     on_every_core(work)
-    return out
+    return np.ascontiguousarray(out.T)  # [T, out]
 
 
 def tile_rows(n_rows, n_in):
