@@ -80,7 +80,51 @@ def wavelengths(head_dim, theta):
 
 check.rope_wavelengths(wavelengths)
 """,
-        "Is your exponent",
+        "too fast. Is your exponent",
+    ),
+    (
+        "2",  # the factor 2 twice
+        """
+def wavelengths(head_dim, theta):
+    return 2 * np.pi * theta ** (2 * np.arange(0, head_dim, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "too slow. Is your exponent",
+    ),
+    (
+        "2",  # the loaded checkpoint's base in place of theta
+        """
+def wavelengths(head_dim, theta):
+    return 2 * np.pi * base ** (np.arange(0, head_dim, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "and your base theta",
+    ),
+    (
+        "2",  # times the frequency
+        """
+def wavelengths(head_dim, theta):
+    return 2 * np.pi * theta ** (-np.arange(0, head_dim, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "fall from pair to pair",
+    ),
+    (
+        "2",  # whole tokens
+        """
+def wavelengths(head_dim, theta):
+    return np.ceil(2 * np.pi * theta ** (np.arange(0, head_dim, 2) / head_dim))
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "Your numbers are whole",
     ),
     (
         "2",
@@ -157,6 +201,21 @@ def rotate(x, angles):
 check.rope_pairs(rotate)
 """,
         "the other way",
+    ),
+    (
+        "3",  # one sign
+        """
+def rotate(x, angles):
+    turned = np.empty_like(x)
+    cos, sin = np.cos(angles), np.sin(angles)
+    turned[:, 0::2] = x[:, 0::2] * cos + x[:, 1::2] * sin
+    turned[:, 1::2] = x[:, 0::2] * sin + x[:, 1::2] * cos
+    return turned
+
+
+check.rope_pairs(rotate)
+""",
+        "Is a sign wrong",
     ),
     (
         "3",

@@ -187,6 +187,18 @@ check.stable_sigmoid(my_sigmoid)
         "4",
         """
 def my_sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, 1, e) / (1 + e)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "which formula, with which sign, does a positive x get?",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
     return np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
 
 

@@ -1,0 +1,54 @@
+"""The benchmark's command, on the smallest model, and that its contenders do the same work."""
+
+import numpy as np
+import pytest
+
+from llama_np import forward, load
+from llama_np.checkpoint import TINY
+from tests.oracle import oracle_module
+
+bench = oracle_module("tests.bench")  # which imports torch and transformers
+
+
+@pytest.fixture(autouse=True)
+def without_openblas_settings(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
+
+
+def test_the_plain_numpy_contender_computes_what_forward_does():
+    tiny = load(TINY)
+    ids = tiny.tokenizer.encode("the answer is ", bos=True)
+    expected = forward(tiny.weights, tiny.params, ids)
+    assert np.allclose(bench.numpy_by_heads(tiny.weights, tiny.params, ids), expected, atol=1e-3)
+
+
+def test_it_prints_a_row_for_each_contender_and_length(capsys):
+    assert bench.main(["--rounds", "1", "--tokens", "1", "2"]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split(" | ")[:2] for line in out.splitlines() if line.startswith("| ") and line[2].isdigit()]
+    assert rows[:2] == [["| 1", "llama_np"], ["| 1", "transformers, bf16"]]
+    assert ["| 2", "llama_np"] in rows and ["| 2", "transformers, bf16"] in rows
+    assert "OpenBLAS kernel" in out and "GB/s of reading" in out
+
+
+def test_it_writes_a_model_of_the_asked_shape_where_there_is_none(tmp_path, capsys):
+    command = [str(tmp_path), "--like", "tiny", "--layers", "2", "--rounds", "1", "--tokens", "1"]
+    assert bench.main(command) == 0
+    assert "n_layers=2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [(["--like", "8b"], "--like needs DIR"), (["no/such/folder"], "no/such/folder")],
+)
+def test_what_it_cannot_do_it_says_in_a_line(arguments, message, capsys):
+    assert bench.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_it_does_not_measure_a_hampered_numpy(monkeypatch, capsys):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert bench.main([]) == 2
+    assert "OPENBLAS_CORETYPE changes NumPy's speed; unset it" in capsys.readouterr().err
