@@ -127,10 +127,15 @@ def _bpe_recounting_hint(words, n_merges, merges, expected):
             f"From {name} you made only {made}, though there are pairs left to join. A merge also makes new "
             "neighbours: which pair did not exist before?"
         )
+    if len(merges) > n_merges:
+        return f"From {name} {n_merges} merges were asked for, and you gave {len(merges)}. What ends your loop?"
     if len(merges) > len(expected):
         return f"From {name} {len(expected)} merges can be made, and you gave {len(merges)}. When is nothing left?"
     i = next(i for i, (yours, due) in enumerate(zip(merges, expected)) if yours != due)
-    return f"For {name} the merge number {i + 1} should be {expected[i]} and yours is {merges[i]}. What did you count?"
+    return (
+        f"For {name} the merge number {i + 1} should be {expected[i]} and yours is {merges[i]}. Is it the "
+        "count that differs, or which of equals comes first?"
+    )
 
 
 def mark_dropped(drop_begin):
@@ -140,6 +145,9 @@ def mark_dropped(drop_begin):
         ("<s>yes", "yes"),
         ("some text with no mark", "some text with no mark"),
         ("<s>in HTML <s> strikes out", "in HTML <s> strikes out"),
+        ("in HTML <s> strikes out", "in HTML <s> strikes out"),
+        ("<s>strike out with <s>", "strike out with <s>"),
+        ("<s> a line ", " a line "),
         ("<s><s> opens a text", "<s> opens a text"),
         ("<s>", ""),
         ("", ""),
@@ -169,6 +177,10 @@ def _bpe_mark_hint(text, result, expected):
         return "There was no mark to take away. How does your function know that there is one?"
     if result == text.replace("<s>", ""):
         return "A mark that stood inside the text is gone too: those were three characters that somebody wrote."
+    if result == text.removeprefix("<s>").strip():
+        return "Blanks are gone too, and they belong to the text."
+    if not text.startswith("<s>"):
+        return "This text has no mark at the very front, only one further on, and that one belongs to the text."
     if result == text.split("<s>")[-1]:
         return "What stood before the last mark is gone. Only a mark at the very front is not part of the text."
     return f'It should become "{expected}".'
@@ -242,7 +254,7 @@ def streamed(stream):
                 seen.append((taken, piece))
         except Exception as error:
             return print(f"Not yet. For {text!r} your function stopped with {_bpe_caught(error)}.")
-        if message := _bpe_stream_hint(text, ids, seen):
+        if message := _bpe_stream_hint(text, ids, seen) or _bpe_late(ids, ranks, seen):
             return print(f"Not yet. {message}")
     print("Right. Bytes wait until they are whole characters; everything else is shown at once.")
 
@@ -260,6 +272,17 @@ def _bpe_stream_hint(text, ids, seen):
     first = next((taken for taken, piece in seen if piece), len(ids))
     if text == "the end" and first == len(ids):
         return f"The first text came only after all {len(ids)} ids were read. Plain letters need not wait: show them."
+    return ""
+
+
+def _bpe_late(ids, ranks, seen):
+    """What to say about the first id after which less was shown than could be read; "" if there is none."""
+    tokens = {rank: token for token, rank in ranks.items()}
+    for n in range(1, len(ids) + 1):
+        due = b"".join(tokens[i] for i in ids[:n]).decode(errors="ignore")
+        shown = "".join(piece for taken, piece in seen if taken <= n)
+        if len(shown) < len(due):
+            return f"After {n} of {len(ids)} ids {due!r} could be read, and only {shown!r} was shown. What holds it?"
     return ""
 
 
@@ -285,6 +308,8 @@ def lookup_shapes(one_hot_shape, x_shape, rows_read):
         print("Not yet. x has fewer rows than the text has tokens. If a token occurs again, where does its row go?")
     elif x != [3, 4]:
         print("Not yet. The shape of x is not right: one row for each id, and as many columns as which array has?")
+    elif one_hot in ([2, 10], [1, 10], [10]):
+        print("Not yet. x is right, and so is the length of a one-hot row. But how many such rows does the text make?")
     elif one_hot != [3, 10]:
         print("Not yet. x is right. A one-hot row must be able to point at any row of the table: how long is it?")
     elif _embeddings_list(rows_read) == [3]:
@@ -354,6 +379,20 @@ def to_bf16_bits(function):
         print("Not yet. Only half-way numbers are wrong: 1 + 3/256 went down to 1 + 1/128. Which neighbour is even?")
 
 
+def _embeddings_other_rows(function, table):
+    """Right for row 0: is it so for another row, and for two rows of one direction?"""
+    again, problem = _call(function, table.copy(), 1, 1)
+    if problem or _embeddings_list(again) != [3]:
+        print("Not yet. Right for row 0, but for row 1 and n = 1 the answer should be row 3. What is written in?")
+        return
+    alike = np.array([[1, 0], [2, 0], [0, 1]], np.float32)  # exact, so rows 0 and 1 are equal in any arithmetic
+    found = [_embeddings_list(_call(function, alike.copy(), i, 1)[0]) for i in (0, 1)]
+    if found != [[1], [0]]:
+        print("Not yet. If row 1 is twice row 0, each is the other's nearest. Does row i always come first, as itself?")
+    else:
+        print("Right. Direction alone counts: a row a tenth as long can be the nearest of all.")
+
+
 def nearest(function):
     """The n rows with the highest cosine similarity to row i, without i."""
     rows = [[1, 0.2, 0], [10, 6, 0], [0.1, 0.02, 0.001], [0.9, 0.5, 0], [-3, -0.6, 0], [5, 8, 0]]
@@ -369,17 +408,19 @@ def nearest(function):
         (4, 5, 1): "Those are the least similar rows. Which end of the sorted list is wanted?",
         (1, 3, 2): "Those are the right rows, but the best comes last. Which way round is the list wanted?",
         (1, 5, 0): "Two things: long vectors win, and row 0 itself is in the list.",
+        (1, 2, 0): "Each number is one too small. With row 0 taken out before the sorting, what number does row 1 get?",
     }
     if found is None or numbers is None:
         print("Not yet. A list of 3 row numbers is asked for. Begin with the similarity of row i to every row: [V].")
+    elif len(numbers) in (5, 6):
+        print(f"Not yet. There are {len(numbers)} rows in the list, and n asks for 3.")
     elif len(numbers) != 3:
-        print(f"Not yet. 3 rows are asked for, and there are {len(numbers)}.")
+        shape = "What shape have the similarities when you sort them? [V] is wanted."
+        print(f"Not yet. 3 rows are asked for, and there are {len(numbers)} numbers. {shape}")
     elif numbers == [2, 3, 1]:
-        again, problem = _call(function, table.copy(), 1, 1)
-        if problem or _embeddings_list(again) != [3]:
-            print("Not yet. Right for row 0, but for row 1 and n = 1 the answer should be row 3. What is written in?")
-        else:
-            print("Right. Direction alone counts: a row a tenth as long can be the nearest of all.")
+        _embeddings_other_rows(function, table)
+    elif any(number % 1 for number in numbers):
+        print("Not yet. Those are similarities. Which rows have them?")
     elif tuple(numbers) in hints:
         print("Not yet.", hints[tuple(numbers)])
     elif 0 in numbers:
@@ -561,13 +602,13 @@ def telling_rows(inverse_root, variance, eps_outside):
         1 / (np.sqrt(mean_squares[2]) + 1e-5),
     ]
     hints = [
-        f"its rms is {np.sqrt(mean_squares[0]):.2f}. For which rms is it the same to multiply and to divide by it?",
-        f"its mean is {np.mean(rows[1]):.2f}. What is the variance of a row whose mean is small beside its rms?",
-        f"its mean square is {mean_squares[2]:.2g}. Beside what must it be small for 0.00001 to count?",
+        f"Its rms is {np.sqrt(mean_squares[0]):.2f}. When is it the same to multiply and to divide?",
+        f"Its mean is {np.mean(rows[1]):.2f}. What is the variance of a row whose mean is small?",
+        f"Its mean square is {mean_squares[2]:.2g}. How much is 0.00001 beside that?",
     ]
     for name, factor, other, hint in zip(names, factors, wrong, hints):
         if abs(other / factor - 1) <= 0.1:
-            print(f"Not yet. On {name} that norm and rms_norm differ by 10 % or less: {hint}")
+            print(f"Not yet. {name}: within 10 %. {hint}")
             return
     print("Right. Such rows belong in a test: random rows of rms 1 and mean 0 let all three mistakes pass.")
 
@@ -591,6 +632,8 @@ def half_precision(function):
         print("Not yet. Some numbers came out that are not finite. Which step makes an infinity, and for which row?")
     elif not values[0].any():
         print("Not yet. The row 300, -150, 600, 75 came out as zeros. How large is 300 * 300? Where does float16 end?")
+    elif np.allclose(values * weight, right, rtol=0.01, atol=0.001):
+        print("Not yet. No row is lost any more. What became of the weight?")
     elif not np.allclose(values, right, rtol=0.01, atol=0.001):
         row = int(np.argmax(np.abs(values - right).max(-1)))
         size = np.sqrt(np.mean((values[row] / weight) ** 2))
@@ -960,12 +1003,15 @@ def _rope_judge_wavelengths(wavelengths, head_dim, theta):
         return "Not yet. These are the frequencies, radians a token. In how many tokens is it 2π radians?"
     if _rope_same(answer, 1 / freqs):
         return "Not yet. You say pair 0 needs 1 token, but in 1 token it turns 1 radian. Is that a whole turn?"
-    if _rope_same(answer, freqs / (2 * np.pi)):
+    if np.all(np.diff(answer) < 0):
         return "Not yet. Your numbers fall from pair to pair. Does a slower pair need fewer tokens for a turn?"
     if _rope_same(answer, 360 / freqs):
         return "Not yet. You divide a turn in degrees by a frequency in radians. What is a turn in radians?"
-    if _rope_same(answer, 2 * np.pi * theta ** (i / head_dim)):
-        return "Not yet. Pair 0 is right, pair 1 is too fast. Is your exponent of pair i the same as the chapter's?"
+    if np.array_equal(answer, np.round(answer)):
+        return "Not yet. Your numbers are whole. Does a turn have to end just at a token?"
+    if np.isclose(answer[0], 2 * np.pi) and not np.isclose(answer[1], 2 * np.pi / freqs[1]):
+        off = "fast" if answer[1] < 2 * np.pi / freqs[1] else "slow"
+        return f"Not yet. Pair 0 is right, pair 1 is too {off}. Is your exponent the chapter's, and your base theta?"
     if not _rope_same(answer, 2 * np.pi / freqs, atol=0):
         return "Not yet. The shape is right, the numbers are not. How many radians has pair i turned in n tokens?"
     return None
@@ -1014,7 +1060,7 @@ def _rope_judge_pairs(answer, x, angles, kept):
             return "Right. Numbers 0 and 1 make the first pair, 2 and 3 the second, and each returns to its place."
         return "Not yet. The result is right, but x itself was changed, and others may need it. Where do you write?"
     if not np.allclose(np.linalg.norm(answer, axis=1), np.linalg.norm(x, axis=1)):
-        return "Not yet. Turning keeps the length of a row, yours changes it. Is a number overwritten too early?"
+        return "Not yet. Turning keeps a row's length, yours does not. Is a sign wrong, a number overwritten too early?"
     return "Not yet. The lengths are kept, but the numbers differ. Try x = [1, 0, 0, 0] at position 1 by hand."
 
 
@@ -1108,7 +1154,14 @@ def _attention_judge_shapes(answer, right, T, size):
     given = {name: _attention_plain(value) for name, value in answer.items()}
     missing = [name for name, value in given.items() if value is None]
     if missing:
-        return f"Not yet. {missing[0]!r} is still None. How many queries meet how many keys?"
+        hints = {
+            "scores": "How many queries meet how many keys?",
+            "weights": "Does the softmax change the shape of the scores?",
+            "output": "How many rows does a head give back, and how long is a value?",
+            "minus infinities": "How many tokens does each row hide?",
+            "first weight": "Whom does the first token see?",
+        }
+        return f"Not yet. {missing[0]!r} is still None. {hints[missing[0]]}"
     if given["scores"] == (size, size):
         return "Not yet. Scores of 64 by 64 would compare dimensions with dimensions. Who asks whom here?"
     if (T, size) in (given["scores"], given["weights"]):
@@ -1154,8 +1207,9 @@ def _attention_judge_query(answer):
     if np.isclose(weights[0], weights[2]):
         return "Not yet. mia and tom get the same. Their keys differ in one number: what does your query say to it?"
     if best != 2:
-        leads = f"{_ATTENTION_WORDS[best]} gets {weights[best]:.2f} and tom {tom:.2f}"
-        return f"Not yet. {leads}. Which sign does tom answer to?"
+        leader = _ATTENTION_WORDS[best]
+        leads = f"{leader} gets {weights[best]:.2f} and tom {tom:.2f}"
+        return f"Not yet. {leads}. Which of your three numbers, by its size or sign, helps {leader} more than tom?"
     return f"Not yet. tom already leads, with {tom:.2f}. What would twice or four times the same query do?"
 
 
@@ -1188,6 +1242,10 @@ def _attention_judge_window(function):
             return f"Not yet. In {called} the last token sees {window + 1} tokens. The window counts the token itself."
         if np.array_equal(mask, _attention_mask(behind >= 0)):
             return f"Not yet. {called} is the plain causal mask: the first token is still seen by the last."
+        if np.array_equal(np.where(mask < -1, -np.inf, mask), _attention_mask(seen)):
+            return f"Not yet. {mask.min():g} hides only while no score is as large. Which number hides always?"
+        if np.array_equal(mask, _attention_mask(seen.T)):
+            return f"Not yet. In {called} a token sees those that come after it. Is the query the row or the column?"
         i, j = (int(number) for number in np.argwhere(mask != _attention_mask(seen))[0])
         return f"Not yet. In {called} the query at {i} and the key at {j} have {mask[i, j]:g}. How far apart are they?"
     return "Right. The scores in sight then grow with T, not T². Mistral 7B has such a window (Jiang et al., 2023)."
@@ -1672,7 +1730,7 @@ def stable_sigmoid(function):
     if np.allclose(given, true, rtol=1e-6):
         return print(_swiglu_extremes(function))
     if np.allclose(given, true[::-1], rtol=1e-6):
-        return print("Not yet. It falls where the sigmoid rises: look at the sign in the power.")
+        return print("Not yet. The sigmoid rises, this falls. Which formula, with which sign, does a positive x get?")
     worst = int(np.abs(given - true).argmax())
     at = f"At x = {ordinary[worst]:.1f} it says {given[worst]:.3f}, the formula {true[worst]:.3f}"
     print(f"Not yet. {at}. Before asking about overflow, which of the two formulas holds there?")
@@ -1851,6 +1909,8 @@ def _layers_parameters_hint(p, given):
     }
     wrong = given - p.n_parameters
     unknown = f"That is {abs(wrong):,} too {'many' if wrong > 0 else 'few'}. Which tensors make up as many?"
+    if wrong - full_kv in known:
+        unknown = "wk and wv are counted as large as wq; and something is not counted at all."
     return f"For dim {p.dim} and {p.n_layers} layers it says {given:,}. {known.get(wrong, unknown)}"
 
 
@@ -2351,7 +2411,7 @@ def size_of_file(answer):
         return print(f"Not yet. A dict with {', '.join(map(repr, names))} is wanted.")
     size, offsets, begins = (answer[name] for name in names)
     if not _checkpoints_is_whole(size):
-        return print(f"Not yet. 'file' is {size!r}; a number of bytes is wanted. How many bytes has w?")
+        return print(f"Not yet. 'file' is {size!r}; a whole number of bytes is wanted. How many bytes has w?")
     hints = {
         24160: "Those are the numbers alone. What stands before them?",
         24168: "The 8 bytes are there, and the numbers. What do the 8 bytes announce?",
@@ -2412,11 +2472,12 @@ def read_tensor(function):
             return print(problem)
         if given.shape == wanted.shape and given.dtype == wanted.dtype and given.tobytes() == wanted.tobytes():
             continue
-        return print(f"Not yet. For {entries[name]}: {_checkpoints_reader_hint(data, length, entries[name], given)}")
+        hint = _checkpoints_reader_hint(data, length, entries[name], given, wanted)
+        return print(f"Not yet. For {entries[name]}: {hint}")
     print("Right. Four tensors of three types, each in its place.")
 
 
-def _checkpoints_reader_hint(data, length, entry, given):
+def _checkpoints_reader_hint(data, length, entry, given, wanted):
     start, end = entry["data_offsets"]
     found = given.tobytes()
     skips = {
@@ -2425,9 +2486,11 @@ def _checkpoints_reader_hint(data, length, entry, given):
         length: "8 bytes too early: the header's length is skipped. What stands before the header?",
     }
     if found == data[8 + length + start : 8 + length + end]:
-        if given.shape != tuple(entry["shape"]):
-            return f"the right bytes, in the shape {list(given.shape)}. What does the header say of the shape?"
-        return f"the right bytes, read as {given.dtype}. What does the header say of the type?"
+        if given.dtype != wanted.dtype:
+            return f"the right bytes, read as {given.dtype}. What does the header say of the type?"
+        return f"the right bytes, in the shape {list(given.shape)}. What does the header say of the shape?"
+    if given.shape == wanted.shape and np.array_equal(given, wanted):
+        return f"the right numbers, but as {given.dtype}. What does the header say of the type?"
     for skip, hint in skips.items():
         if found == data[skip + start : skip + end]:
             return hint
@@ -2450,8 +2513,10 @@ def row_places(function):
         if problem:
             return print(problem)
         row = np.arange(n_heads * head_dim)
+        case = f"{n_heads} head{'s' if n_heads > 1 else ''} of {head_dim}"
         if given.shape != row.shape:
-            return print(f"Not yet. For {n_heads} heads of {head_dim} it gives {given.size} places, not {row.size}.")
+            found = f"{given.size} places" if given.ndim == 1 else f"places in the shape {list(given.shape)}"
+            return print(f"Not yet. For {case} it gives {found}; one list of {row.size} is wanted, a place a row.")
         head, r = np.divmod(row, head_dim)
         half = head_dim // 2
         wanted = head * head_dim + r // 2 + r % 2 * half
@@ -2460,7 +2525,7 @@ def row_places(function):
         known = [
             (
                 head * head_dim + 2 * (r % half) + r // half,
-                "the other direction: that is Meta's row for each of the file's",
+                "the other direction, Meta's row for each of the file's. And the file's for each of Meta's",
             ),
             (
                 row // 2 + row % 2 * (row.size // 2),
@@ -2475,10 +2540,10 @@ def row_places(function):
         ]
         for value, hint in known:
             if np.array_equal(given, value):
-                return print(f"Not yet. For {n_heads} heads of {head_dim} it gives {given.tolist()}: {hint}?")
+                return print(f"Not yet. For {case} it gives {given.tolist()}: {hint}?")
         wrong = int(np.argmax(given != wanted))
         return print(
-            f"Not yet. For {n_heads} heads of {head_dim}: Meta's row {wrong} is in pair {r[wrong] // 2} of head "
+            f"Not yet. For {case}: Meta's row {wrong} is in pair {r[wrong] // 2} of head "
             f"{head[wrong]}, and your list looks for it at {given[wrong]}."
         )
     print("Right. Also where the two directions differ, and head by head.")
@@ -2519,15 +2584,11 @@ def _checkpoints_converter_hint(case, kind, rows, given, n_heads, n_kv_heads):
         return f"{case}: its rows are as they stand in the file. Whose rows are turned in pairs?"
     if np.array_equal(given, rows.reshape(heads, -1, 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)):
         return f"{case}: that goes from Meta's order to the file's. Which axis counts the two of a pair, in the file?"
-    if (
-        kind == "k_proj"
-        and n_heads % n_kv_heads == 0
-        and np.array_equal(given, _checkpoints_meta(rows, n_heads // n_kv_heads))
-    ):
-        cut = n_heads // n_kv_heads
-        return f"{case}: the matrix is cut into {cut} parts, heads / key/value heads. How many heads has wk?"
-    if kind == "k_proj" and np.array_equal(given, _checkpoints_meta(rows, n_heads)):
-        return f"{case}: the matrix is cut into {n_heads} parts. How many heads has wk, and how many has wq?"
+    cuts = {n_heads // n_kv_heads: ", heads / key/value heads", n_heads: "", n_kv_heads: ""}
+    for cut, meaning in cuts.items():
+        if len(rows) % (2 * cut) == 0 and np.array_equal(given, _checkpoints_meta(rows, cut)):
+            heads_of = "How many heads has wk, and how many has wq?"
+            return f"{case}: the matrix is cut into {cut} part{'s' if cut > 1 else ''}{meaning}. {heads_of}"
     return f"{case}: row 1 of the result should be the file's row {rows.shape[0] // heads // 2}. Which is it?"
 
 
@@ -2546,7 +2607,9 @@ def what_is_called(calls, refused):
         "four": "There is no GLOBAL. But what does STACK_GLOBAL (\\x93) make of the two texts, and what does R do?",
     }
     for name, call in wanted.items():
-        given = calls[name].removesuffix("()") if isinstance(calls[name], str) else None
+        given = calls[name].removesuffix("()").replace(" ", ".") if isinstance(calls[name], str) else None
+        if call and given == call.partition(".")[2]:
+            return print(f'Not yet. {name!r}: that is the function. Of which module? Write "module.name".')
         if given != call:
             return print(f"Not yet. {name!r}: {calls[name]!r}? {hints[name]}")
     if not isinstance(refused, (list, tuple, set)) or not all(isinstance(name, str) for name in refused):
@@ -2554,13 +2617,14 @@ def what_is_called(calls, refused):
     given = set(refused)
     if "one" in given:
         return print('Not yet. The calls are right. "one" is a dict with a text as key: what is there to refuse?')
+    if missing := {"two", "four"} - given:
+        return print(f"Not yet. The calls are right. What about {min(missing)!r}: is its name among _STAND_INS?")
     if "three" not in given:
         return print(
             'Not yet. "three" calls nothing. But what happens when a module is imported? And has it a stand-in?'
         )
-    if given != {"two", "three", "four"}:
-        missing = sorted({"two", "four"} - given) or sorted(given - set(wanted))
-        return print(f"Not yet. The calls are right. What about {missing[0]!r}: is its name among _STAND_INS?")
+    if unknown := given - set(wanted):
+        return print(f"Not yet. {min(unknown)!r} is none of the four names.")
     print("Right. Only REDUCE calls, but importing runs a module too, so every name without a stand-in is refused.")
 
 
@@ -2601,6 +2665,7 @@ def bytes_of_1b(answer):
         (wanted / 2, "That is the number of weights, in billions. How many bytes has each?"),
         (2 * wanted, "That is four bytes a weight. How many does bf16 have?"),
         (8 * wanted, "That is in bits. A byte is eight of them."),
+        (wanted * 1e9 / 2**30, "That is in GiB, of 2**30 bytes. Here a gigabyte is a billion."),
         (1e9 * wanted, "The bytes are right. A gigabyte is a billion of them."),
         (2 * (16 * (layer + 2 * 1536 * 2048) + table) / 1e9, "wk and wv have 512 rows each: 8 heads, not 32."),
         (2 * (16 * (layer - 8192 * 2048) + table) / 1e9, "How many matrices has the feed-forward part?"),
@@ -2625,12 +2690,15 @@ def odd_plane(function):
     """Exercise 2: the odd columns of a bf16 matrix, in float32."""
     weight = np.random.default_rng(0).standard_normal((5, 8)).astype(ml_dtypes.bfloat16)
     weight[0, :4] = [1, -2, 0.5, 4]
-    result, problem = _call(function, weight.copy())
+    noting = weight.copy().view(_BandwidthWeight)
+    noting.converted = []
+    result, problem = _call(function, noting)
     if problem:
         return print(problem)
     given, problem = _bandwidth_array(result, (5, 4), "the plane")
     if problem:
         return print(problem)
+    given = np.asarray(given)
     pairs = weight.view(np.uint32)
     upper = pairs & 0xFFFF0000
     odd = upper.view(np.float32)
@@ -2652,6 +2720,8 @@ def odd_plane(function):
     if np.array_equal(given, odd):
         if given.dtype != np.float32:
             return print(f"Not yet. The numbers are right, but they are {given.dtype}, not float32.")
+        if weight.dtype in noting.converted:
+            return print("Not yet. The numbers are right, but astype widened them. Which bits would you keep yourself?")
         return print("Right. One operation on whole numbers, and the second of each pair is a float32.")
     for bits, dtype, hint in known:
         if given.dtype == dtype and np.array_equal(given.view(np.uint32), bits):
@@ -2663,10 +2733,11 @@ def odd_plane(function):
 
 
 class _BandwidthWeight(np.ndarray):
-    """A weight matrix that notes how many rows are sliced out or converted at once."""
+    """A weight matrix that notes how many rows are sliced out or converted at once, or which types are converted."""
 
     def __array_finalize__(self, other):
         self.noted = getattr(other, "noted", None)
+        self.converted = getattr(other, "converted", None)
 
     def _note(self, array):
         if self.noted is not None and np.ndim(array) > 0:
@@ -2679,12 +2750,14 @@ class _BandwidthWeight(np.ndarray):
 
     def astype(self, *arguments, **options):
         self._note(self)
+        if self.converted is not None:
+            self.converted.append(self.dtype)
         return np.asarray(self).astype(*arguments, **options)
 
 
 def tiled(function):
     """Exercise 3: a product with a vector, a tile of rows at a time."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng()  # new numbers each time: np.empty may hold the results of the last time
     for n_out, tile in [(6, 2), (7, 3), (2, 5), (5, 5), (11, 4)]:
         weight = random.standard_normal((n_out, 8)).astype(ml_dtypes.bfloat16).view(_BandwidthWeight)
         weight.noted = []
@@ -2705,9 +2778,12 @@ def tiled(function):
                 return print(
                     f"Not yet. {case} the last {n_out - whole} results are wrong. Which rows are in no full tile?"
                 )
+            start = (n_out - 1) // tile * tile
+            if right[:start].all() and not right[start:].any() and start:
+                return print(f"Not yet. {case} the last tile's results are wrong. Does the loop come to it?")
             if right[: min(tile, n_out)].all():
                 return print(f"Not yet. {case} only the first tile's results are right. Where does the second one go?")
-            last = exact[(n_out - 1) // tile * tile :]
+            last = exact[start:]
             if np.allclose(given[: len(last)], last, atol=1e-4):
                 return print(f"Not yet. {case} the last tile's results stand first. Where does each tile's result go?")
             return print(f"Not yet. {case} result {int(np.argmin(right))} is the first wrong one.")
@@ -2716,6 +2792,8 @@ def tiled(function):
             return print(f"Not yet. {case} the numbers are right, but {widest} rows are converted at once.")
         if widest < min(tile, n_out):
             return print(f"Not yet. {case} the numbers are right, but the largest piece has {widest}: no tile is used.")
+        if given.dtype != np.float32:
+            return print(f"Not yet. {case} the numbers are right, but they are {given.dtype}, not float32.")
     print("Right. Also where the last tile is short, and where the whole matrix is smaller than a tile.")
 
 
@@ -2741,11 +2819,12 @@ def pairs_product(function):
             halves[0],
             "two things are wrong. The odd plane adds nothing: print it. And which x belongs to columns 0, 2, 4 …?",
         ),
-        (even @ x[0::2], "x is split rightly now. But the odd plane adds nothing: where in a float32 is the exponent?"),
+        (even @ x[0::2], "now x is split rightly. But the odd plane adds nothing: where in a float32 is the exponent?"),
         (
             sum(halves),
             "both planes are right now. But which two weights make a pair, and which numbers of x do they meet?",
         ),
+        ((even + odd) @ x[0::2], "both planes meet the same numbers of x. Which columns does the odd plane hold?"),
         (even @ x[1::2] + odd @ x[0::2], "each weight meets its neighbour's number of x."),
         (
             even @ x[0::2] + unmasked @ x[1::2],
@@ -2760,7 +2839,7 @@ def pairs_product(function):
     for value, hint in known:
         if np.allclose(given, value, atol=1e-5):
             return print(f"Not yet. {hint[0].upper()}{hint[1:]}")
-    print("Not yet. The shape is right, the numbers are not. Try it on `small`: it should give 4031 and 7903.")
+    print("Not yet. The shape is right, the numbers are not. Try it on `small` and 1, 10, 100, 1000: 4031 and 7903.")
 
 
 def intensity(function):
@@ -2778,7 +2857,7 @@ def intensity(function):
         n_bytes = 2 * size + 4 * T * (n_in + n_out)
         if math.isclose(given, flop / n_bytes, rel_tol=1e-6):
             continue
-        seen = f"For {T} tokens and [{n_out}, {n_in}] it gives {float(given):.4g}, not {flop / n_bytes:.4g}"
+        seen = f"For T = {T} and [{n_out}, {n_in}] it gives {float(given):.4g}, not {flop / n_bytes:.4g}"
         known = [
             (T, "That counts the bytes of the matrix alone. What else is moved, and how does it grow with T?"),
             (T * size / n_bytes, "A weight and a number of x are multiplied, and then?"),

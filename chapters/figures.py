@@ -539,8 +539,10 @@ def _attention_scenes(words, steps):
             caption = f"“{words[i]}” asks every key: its query times each key, number by number, added up."
             if j is not None:
                 pairs = zip(steps["q"][i], steps["k"][j])
-                terms = " + ".join(" · ".join(f"({n})" if n < 0 else f"{n}" for n in pair) for pair in pairs)
-                caption = f"“{words[i]}” asks, “{words[j]}” answers:   {terms}  =  {steps['scores'][i, j]}"
+                pairs = [[_attention_text(number) for number in pair] for pair in pairs]
+                terms = " + ".join(" · ".join(f"({n})" if n[0] == "-" else n for n in pair) for pair in pairs)
+                score = _attention_text(steps["scores"][i, j])
+                caption = f"“{words[i]}” asks, “{words[j]}” answers:   {terms}  =  {score}"
             yield scene(caption.replace("-", "−"), marks, scores=(i + 1, columns))
     yield scene("Divided by √3: scores stay moderate, however many numbers a query has.", scaled="unmasked")
     caption = "Masked: a token that comes later gets −∞. Nobody looks ahead."
@@ -629,12 +631,17 @@ def _attention_cell(axes, number, corner, height, shaded):
     axes.add_patch(Rectangle(corner, 1, height, facecolor=face, edgecolor=_ATTENTION_COLOURS["line"], lw=0.8))
     if number is None:
         return
-    whole = np.issubdtype(type(number), np.integer)
-    text = f"{number:d}" if whole else "−∞" if np.isinf(number) else f"{number:.{1 if number > 9.9 else 2}f}"
+    text = _attention_text(number)
     colour = "white" if shaded and number > 0.5 else _ATTENTION_COLOURS["text"]
     where = (corner[0] + 0.5, corner[1] + height / 2)
     size = 8.5 if len(text) > 4 else 10
     axes.text(*where, text.replace("-", "−"), ha="center", va="center", fontsize=size, color=colour, zorder=4)
+
+
+def _attention_text(number):
+    if np.issubdtype(type(number), np.integer):
+        return f"{number:d}"
+    return "−∞" if np.isinf(number) else f"{number:.{1 if number > 9.9 else 2}f}"
 
 
 def largest_weights(head_dims, unscaled, scaled, n_keys):
@@ -983,7 +990,7 @@ def scaled_wavelengths(before, after, limits, figsize=(8.5, 4.2)):
 
 
 def _bandwidth_size(n_bytes):
-    for unit, size in [("GB", 2**30), ("MB", 2**20), ("KB", 2**10)]:
+    for unit, size in [("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)]:
         if n_bytes >= size:
             return f"{n_bytes / size:g} {unit}"
     return f"{n_bytes} B"

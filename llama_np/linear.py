@@ -12,8 +12,8 @@ from llama_np.threads import on_every_core
 # With fewer weights than this, handing tiles to threads takes longer than the product.
 _SMALL = 256 * 1024
 
-# Weights in a tile. 0.8 MB in float32 stays in a core's second cache; with many rows of x the product itself takes the
-# time, and BLAS does it better in larger pieces.
+# Weights in a tile. In float32 they are 0.8 MB, which stays in a second cache of 1 MB or more; with many rows of x the
+# product itself takes the time, and BLAS does it better in larger pieces.
 _TILE = 200 * 1024
 _TILE_FOR_MANY = 1024 * 1024
 
@@ -25,7 +25,7 @@ _QUICK = 900_000
 def linear(x, weight):
     """Multiply every row of x by a weight matrix stored as [out, in], as Meta's files store it.
 
-    x: [T, in] float32 (any number of leading axes); weight: [out, in], bfloat16 or any float.
+    x: [T, in] float32 (any number of leading axes); weight: [out, in], bfloat16 or any float no wider than x's.
     Returns [T, out] in x's dtype. The weights are widened to it, never rounded.
     Raises ValueError if the two inner dimensions differ.
     """

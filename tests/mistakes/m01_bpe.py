@@ -122,6 +122,38 @@ check.recounting(learn)
         "should return the list",
     ),
     (
+        "2",
+        """
+def learn(words, n_merges):
+    pieces = [list(word) for word in words]
+    merges = []
+    while counts := count_pairs(pieces):
+        merges.append(max(counts, key=counts.get))
+        pieces = [_join(parts, merges[-1]) for parts in pieces]
+    return merges
+
+
+check.recounting(learn)
+""",
+        "2 merges were asked for",
+    ),
+    (
+        "2",
+        """
+def learn(words, n_merges):
+    pieces = [list(word) for word in words]
+    merges = []
+    while len(merges) < n_merges and (counts := count_pairs(pieces)):
+        merges.append(max(sorted(counts), key=counts.get))
+        pieces = [_join(parts, merges[-1]) for parts in pieces]
+    return merges
+
+
+check.recounting(learn)
+""",
+        "which of equals comes first",
+    ),
+    (
         "3",
         """
 def drop_begin(text):
@@ -166,6 +198,50 @@ def drop_begin(text):
 check.mark_dropped(drop_begin)
 """,
         "Only one mark",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text.replace("<s>", "", 1)
+
+
+check.mark_dropped(drop_begin)
+""",
+        "inside the text",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text[3:] if "<s>" in text else text
+
+
+check.mark_dropped(drop_begin)
+""",
+        "only one further on",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text.removeprefix("<s>").removesuffix("<s>")
+
+
+check.mark_dropped(drop_begin)
+""",
+        "inside the text",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text.removeprefix("<s>").strip()
+
+
+check.mark_dropped(drop_begin)
+""",
+        "Blanks are gone",
     ),
     (
         "4",
@@ -251,5 +327,23 @@ def stream(ids, ranks):
 check.streamed(stream)
 """,
         "stopped with UnicodeDecodeError",
+    ),
+    (
+        "5",
+        """
+def stream(ids, ranks):
+    tokens = {rank: token for token, rank in ranks.items()}
+    waiting = b""
+    for i in ids:
+        waiting += tokens[i]
+        if waiting.endswith(b" "):
+            yield waiting.decode()
+            waiting = b""
+    yield waiting.decode()
+
+
+check.streamed(stream)
+""",
+        "What holds it",
     ),
 ]

@@ -7,6 +7,7 @@ MISTAKES = [
     ("1", "check.lookup_shapes([2, 10], [2, 4], 2)", "where does its row go"),
     ("1", "check.lookup_shapes([3, 10], [3, 10], 2)", "The shape of x is not right"),
     ("1", "check.lookup_shapes([3, 4], [3, 4], 2)", "how long is it"),
+    ("1", "check.lookup_shapes([2, 10], [3, 4], 2)", "how many such rows"),
     ("1", "check.lookup_shapes([3, 10], [3, 4], 3)", "three different ones"),
     ("2", "check.read_bits(6.5)", "What does the first bit say"),
     ("2", "check.read_bits(-(80 / 128) * 2**2)", "What stands before its point"),
@@ -134,6 +135,61 @@ def nearest(table, i, n):
 check.nearest(nearest)
 """,
         "least similar rows",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.argsort(-cosines(table, table)[i])[1 : n + 1]
+
+
+check.nearest(nearest)
+""",
+        "Does row i always come first",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.argsort(-np.delete(cosines(table, table)[i], i))[:n]
+
+
+check.nearest(nearest)
+""",
+        "what number does row 1 get",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return np.sort(cosines(table, table)[i])[::-1][1 : n + 1]
+
+
+check.nearest(nearest)
+""",
+        "Those are similarities",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-cosines(table, table[i : i + 1])) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "What shape have the similarities",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-cosines(table, table)[i]) if row != i]
+
+
+check.nearest(nearest)
+""",
+        "and n asks for 3",
     ),
     (
         "4",

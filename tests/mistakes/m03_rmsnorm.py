@@ -60,7 +60,7 @@ MISTAKES = [
     ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)"), "What became of the weight"),
     ("4", "check.telling_rows([1.22, -1.22, 0], [1, 1.2, 0.8], [0.001, 0, 0])", "to multiply and to divide"),
     ("4", "check.telling_rows([10, -10, 0], [5, -5, 0], [0.001, 0, 0])", "whose mean is small"),
-    ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [1, 1, 0])", "for 0.00001 to count"),
+    ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [1, 1, 0])", "How much is 0.00001 beside that"),
     ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [0, 0, 0])", "all zeros"),
     ("4", "check.telling_rows([10, -10, 0], 'a row', [0.001, 0, 0])", "row_for_variance should be a list"),
     ("5", _half("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight"), "came out as zeros"),
@@ -68,6 +68,14 @@ MISTAKES = [
         "5",
         _half("return x / np.sqrt(np.mean((x * x).astype(np.float32), -1, keepdims=True) + eps) * weight"),
         "came out as zeros",
+    ),
+    (
+        "5",
+        _half(
+            "wide = x.astype(np.float32)",
+            "return (wide / np.sqrt(np.mean(wide * wide, axis=-1, keepdims=True) + eps)).astype(x.dtype)",
+        ),
+        "What became of the weight",
     ),
     (
         "5",

@@ -24,8 +24,10 @@ MISTAKES = [
     ("1", _shapes(hidden=55), "hide each token from itself too"),
     ("1", _shapes(hidden=90), "Count row by row"),
     ("1", _shapes(first=0.1), "fair if the first token saw all ten"),
+    ("1", _shapes(output=None), "'output' is still None. How many rows does a head give back"),
     ("2", "my_query = [5, 0, 0]\ncheck.query_for_tom(my_query)", "mia and tom get the same"),
-    ("2", "my_query = [2, 4, 0]\ncheck.query_for_tom(my_query)", "Which sign does tom answer to?"),
+    ("2", "my_query = [2, 4, 0]\ncheck.query_for_tom(my_query)", "by its size or sign, helps mia more than tom?"),
+    ("2", "my_query = [0, -1, 2]\ncheck.query_for_tom(my_query)", "by its size or sign, helps saw more than tom?"),
     ("2", "my_query = [2, -1, 0]\ncheck.query_for_tom(my_query)", "What would twice or four times the same query do?"),
     ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
     (
@@ -92,6 +94,32 @@ def window_mask(n_positions, window):
 check.sliding_window(window_mask)
 """,
         "the wrong way round",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[:, None] - position[None, :]
+    return np.where((behind >= 0) & (behind < window), 0, -1e9)
+
+
+check.sliding_window(window_mask)
+""",
+        "hides only while no score is as large",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    behind = position[None, :] - position[:, None]
+    return np.where((behind >= 0) & (behind < window), 0, -np.inf)
+
+
+check.sliding_window(window_mask)
+""",
+        "Is the query the row or the column?",
     ),
     (
         "4",

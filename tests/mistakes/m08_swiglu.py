@@ -193,7 +193,7 @@ def my_sigmoid(x):
 
 check.stable_sigmoid(my_sigmoid)
 """,
-        "which formula, with which sign, does a positive x get?",
+        "Which formula, with which sign, does a positive x get?",
     ),
     (
         "4",

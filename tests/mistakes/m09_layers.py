@@ -61,6 +61,18 @@ check.parameters(my_parameters)
         "2",
         """
 def my_parameters(p):
+    layer = 4 * p.dim * p.dim + 3 * p.ffn_dim * p.dim
+    return p.n_layers * layer + 2 * p.vocab_size * p.dim
+
+
+check.parameters(my_parameters)
+""",
+        "something is not counted at all",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
     attention = 2 * (p.n_heads + p.n_kv_heads) * p.head_dim * p.dim
     layer = attention + 3 * p.ffn_dim * p.dim + 2 * p.dim
     return p.n_layers * layer + p.vocab_size * p.dim + p.dim

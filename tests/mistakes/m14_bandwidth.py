@@ -71,6 +71,7 @@ MISTAKES = [
     ("1", _of_1b("2 * (16 * (layer + 2 * 1536 * 2048) + table) / 1e9"), "8 heads, not 32"),
     ("1", _of_1b("2 * (16 * (layer - 8192 * 2048) + table) / 1e9"), "How many matrices has the feed-forward part?"),
     ("1", _of_1b("2 * (16 * (layer - 512 * 2048) + table) / 1e9"), "There are keys and values"),
+    ("1", _of_1b("2 * (16 * layer + table) / 2**30"), "That is in GiB"),
     ("1", _of_1b("2 * (16 * layer + table)"), "A gigabyte is a billion of them"),
     ("1", _of_1b("2 * (16 * layer + table) / 1e9", "50 / gigabytes"), "Yours are tokens a second"),
     ("1", _of_1b("2 * (16 * layer + table) / 1e9", "gigabytes"), "How long do so many take"),
@@ -81,6 +82,7 @@ MISTAKES = [
     ("2", _plane("(pairs & 0xFFFF0000).astype(np.float32)"), "view reads bits; astype converts"),
     ("2", _plane("(pairs & 0xFFFF0000).view(np.float32).astype(np.float64)"), "but they are float64"),
     ("2", _plane("weight[:, 1::2]"), "but they are bfloat16"),
+    ("2", _plane("weight[:, 1::2].astype(np.float32)"), "astype widened them"),
     (
         "3",
         _tiled(
@@ -99,6 +101,14 @@ MISTAKES = [
     ),
     (
         "3",
+        _tiled(
+            "for start in range(0, len(weight) - tile, tile):\n"
+            "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x"
+        ),
+        "Does the loop come to it?",
+    ),
+    (
+        "3",
         _tiled("out[:tile] = weight[:tile].astype(np.float32) @ x"),
         "only the first tile's results are right",
     ),
@@ -107,6 +117,16 @@ MISTAKES = [
         _tiled("for i, row in enumerate(range(len(weight))):\n        out[i] = weight[i].astype(np.float32) @ x"),
         "no tile is used",
     ),
+    (
+        "3",
+        _tiled(
+            "out = np.empty(len(weight))\n"
+            "    for start in range(0, len(weight), tile):\n"
+            "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x"
+        ),
+        "but they are float64",
+    ),
+    ("4", _product("first @ x[0::2]", "second @ x[0::2]"), "Which columns does the odd plane hold?"),
     (
         "4",
         _product("first @ x[0::2]", "(pairs >> 16).view(np.float32) @ x[1::2]"),
