@@ -40,8 +40,8 @@ LENGTHS = [1, 2, 4, 8, 16, 17, 512]
 # Seconds between passes: the threads of some contenders go on spinning for a while after their work.
 _REST = 0.4
 
-# Contenders that take a minute for a pass over 1 token: that is all they run, once.
-_SLOW = ["torch, float32 upcast", "NumPy, float32 copies"]
+# Whoever takes more seconds than this for a pass, and 4 times as long as llama_np, runs once, and that is all.
+_PATIENCE = 5
 
 
 def numpy_by_heads(weights, params, ids):
@@ -150,27 +150,34 @@ def own_memory():
 
 
 def measure(passes, params, rounds, lengths):
-    """Times in seconds: a dict from (name, T) to a list, a round after the other and the contenders in turn."""
-    times = {}
+    """Times in seconds: a dict from (name, T) to a list, a round after the other and the contenders in turn.
+
+    The first round at each length only warms up.
+    """
+    times, first, slow = {}, {}, set()
     random = np.random.default_rng(0)
-    warm_up_and_rounds = [(T, n, name) for T in lengths for n in range(rounds + 1) for name in passes]
-    runs = [(T, n, name) for T, n, name in warm_up_and_rounds if name not in _SLOW or (T, n) == (1, 1)]
-    for T, n, name in tqdm(runs, desc="passes", leave=False):
+    turns = [(T, n, name) for T in lengths for n in range(rounds + 1) for name in passes]  # llama_np is the first
+    for T, n, name in tqdm(turns, desc="passes", leave=False):
+        if name in slow:
+            continue
         ids = random.integers(params.vocab_size, size=T).tolist()
         time.sleep(_REST)
         taken = seconds(lambda name=name, ids=ids: passes[name](ids))
-        if n > 0:
+        if n == 0:
+            first[name] = taken
+            slow |= {name} if taken > max(_PATIENCE, 4 * first["llama_np"]) else set()
+        if n > 0 or name in slow:
             times.setdefault((name, T), []).append(taken)
     return times
 
 
-def print_table(times, lengths):
+def print_table(times, lengths, names):
     print("| tokens | who | median s | fastest to slowest | llama_np's time / theirs |")
     print("| ---: | --- | ---: | --- | ---: |")
     for T in lengths:
         ours = statistics.median(times["llama_np", T])
-        for (name, length), found in times.items():
-            if length == T:
+        for name in names:
+            if found := times.get((name, T)):
                 median = statistics.median(found)
                 spread = f"{min(found):.3g} to {max(found):.3g}"
                 print(f"| {T} | {name} | {median:.3g} | {spread} | {ours / median:.2f} |")
@@ -213,7 +220,7 @@ def _bench(options):
     passes = contenders(model, llama_cpp(model, folder, options.gguf) if options.gguf else {})
     lengths = [T for T in options.tokens if model.params.max_seq_len >= T]
     times = measure(passes, model.params, options.rounds, lengths)
-    print_table(times, lengths)
+    print_table(times, lengths, passes)
     bandwidth = read_bandwidth(model.weights)
     per_token = sum(array.nbytes for name, array in model.weights.items() if name != "tok_embeddings.weight")
     if ("llama_np", 1) in times:
