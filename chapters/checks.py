@@ -700,6 +700,8 @@ def qkv_shapes(answer):
         )
     elif given["wk"] == right["wq"] or given["k"] == right["q"]:
         print("Not yet. Your keys are as many as your queries. How many key heads are there for 64 query heads?")
+    elif max(len(given["wq"]), len(given["wk"])) > 2:
+        print("Not yet. wq and wk are matrices, with two axes each. Where in them do the rows of each head stand?")
     elif (head_dim, D) in (given["wq"], given["wk"]):
         print("Not yet. Those are the rows of one head. How many heads has wq, and how many has wk?")
     elif given["q"] == (n_heads, head_dim) or given["k"] == (n_kv_heads, head_dim):
@@ -885,8 +887,8 @@ def pooled_heads(answer):
             f"Not yet. The averages are right, the shape is {pooled.shape}. The rows of all heads should lie under "
             "each other."
         )
-    elif _qkv_same(pooled, heads.sum(1).reshape(-1, D)):
-        print("Not yet. These are the sums of each group. What makes a sum an average?")
+    elif any(_qkv_same(pooled, heads.sum(1).reshape(-1, D) / count) for count in (1, n_kv_heads, head_dim, n_heads)):
+        print("Not yet. The right rows were added up. By which number is such a sum divided to make it an average?")
     elif _qkv_same(pooled, heads[:, 0].reshape(-1, D)):
         print("Not yet. Only the first head of each group is left. What did the others have to say?")
     elif _qkv_same(pooled, strided.mean(0).reshape(-1, D)):
@@ -1176,7 +1178,7 @@ def _attention_judge_shapes(answer, right, T, size):
         return "Not yet. 0.1 would be fair if the first token saw all ten. How many does it see?"
     for name, value in right.items():
         if given[name] != value:
-            return f"Not yet. {name!r} is not {given[name]}. Go through the steps with 10 rows of 64 numbers in hand."
+            return f"Not yet. {name!r} is not {given[name]!r}. Go through the steps with 10 rows of 64 numbers in hand."
     return "Right. Scores and weights are tokens by tokens, whatever the head's size; the output has it again."
 
 
@@ -1232,6 +1234,8 @@ def _attention_judge_window(function):
             continue
         if np.isnan(mask).any():
             return "Not yet. There are NaNs in it. 0 times infinity is one of the ways to get them."
+        if not mask.any():
+            return f"Not yet. {called} is 0 everywhere, so it hides nothing. Which places should be −inf?"
         if set(np.unique(mask)) <= {0.0, 1.0}:
             return "Not yet. A mask of 0 and 1 shifts scores by 1 at most. What must be added so that e to it is 0?"
         if np.array_equal(mask, _attention_mask(~seen)):
@@ -1247,7 +1251,8 @@ def _attention_judge_window(function):
         if np.array_equal(mask, _attention_mask(seen.T)):
             return f"Not yet. In {called} a token sees those that come after it. Is the query the row or the column?"
         i, j = (int(number) for number in np.argwhere(mask != _attention_mask(seen))[0])
-        return f"Not yet. In {called} the query at {i} and the key at {j} have {mask[i, j]:g}. How far apart are they?"
+        pair = f"the query at {i} and the key at {j} have {mask[i, j]:g}"
+        return f"Not yet. In {called} {pair}. May {i} look at {j}, and which number says so?"
     return "Right. The scores in sight then grow with T, not T². Mistral 7B has such a window (Jiang et al., 2023)."
 
 
@@ -1260,6 +1265,8 @@ def _attention_judge_newest(function):
     query, keys, values = _attention_example()
     query = query[-1]
     answer, problem = _attention_try(function, query, keys, values)
+    if "ValueError" in problem:
+        return f"{problem}. One query has one score for each key. Which shape has each thing you multiply or add to it?"
     if problem:
         return problem
     if answer.shape == keys.shape:
@@ -1312,20 +1319,32 @@ def _attention_judge_weights(function):
         return f"Not yet. The first token gives {weights[0, 1:].sum():.2f} of its weight to tokens that come after it."
     sums = weights.sum(axis=-1)
     if not np.allclose(sums, 1, atol=1e-5):
-        return f"Not yet. The first row adds up to {sums[0]:.2f}. Who took the rest before the mask came?"
+        row = int(np.argmax(np.abs(sums - 1)))
+        late = np.isclose(sums[-1], 1) and sums.max() < 1.001
+        asks = "Who took the rest before the mask came?" if late else "By which sum is each of its numbers divided?"
+        return f"Not yet. Row {row} adds up to {sums[row]:.2f}. {asks}"
     if np.allclose(weights, _attention_softmax(q @ k.T + mask)):
         return "Not yet. The mask is in its place now, but the scores are no longer divided by √head_dim."
     if not np.allclose(weights, _attention_softmax(scores + mask), atol=1e-5):
         return "Not yet. The rows add up to 1 and hide the future, but their numbers differ from attention_weights'."
-    far = np.array([[1.0, 0], [0, 1]], np.float32), np.array([[0.0, 0], [2000, 0]], np.float32)
-    weights, problem = _attention_try(function, *far, mask[:2, :2])
+    return _attention_judge_far(function, mask[:2, :2])
+
+
+def _attention_judge_far(function, mask):
+    q, k = np.array([[1.0, 0], [1, 0]], np.float32), np.array([[0.0, 0], [2000, 0]], np.float32)
+    weights, problem = _attention_try(function, q, k, mask)
     if problem:
         return problem
-    if not np.allclose(weights[0], [1, 0]):
-        row = weights[0].tolist()
+    rows = weights.tolist()
+    if not np.allclose(rows[0], [1, 0]):
         return (
             "Not yet. This is right while scores are moderate. But let the hidden key score 1414 more than the one in "
-            f"sight: the first row is then {row}. What is left of the small one to divide by?"
+            f"sight: the first row is then {rows[0]}. What is left of the small one to divide by?"
+        )
+    if not np.allclose(rows[1], [0, 1]):
+        return (
+            "Not yet. This is right while scores are moderate. But with both keys in sight and scores of 0 and 1414 "
+            f"the row is {rows[1]}. What does this chapter's softmax do before it takes e to a score?"
         )
     return "Right. What is hidden is hidden before the shares are dealt out, so it takes none and leaves no trace."
 
@@ -1555,7 +1574,8 @@ def one_head_writes(answer):
         if "matmul" in message:
             message = (
                 "Not yet. The two arrays you multiply do not fit: the last axis of the left one must be as long as the "
-                f"first of the right one. Here heads[h] is {heads[h].shape} and wo is {wo.shape}. What are your two?"
+                f"first of the right one. Here a head has {head_dim} numbers, heads[h] is {heads[h].shape} and wo is "
+                f"{wo.shape}. What are your two?"
             )
         print(message or "Not yet. Nothing is returned so far. Which columns of wo meet the numbers of this head?")
         return
@@ -2228,7 +2248,7 @@ def _decode_run(function, prompt, count, stop_ids):
     """Returns the new ids (None if nothing came back) and what the model was given."""
     forward, seen = _decode_counting()
     given = function(forward, prompt, count, stop_ids)
-    if given is None:
+    if given is None or not np.iterable(given):
         return None, seen
     return [i if np.ndim(i) else int(i) for i in islice(given, _DECODE_ENOUGH)], seen
 
@@ -2237,7 +2257,7 @@ def _decode_loop(function):
     prompt = [3, 7]
     new, seen = _decode_run(function, prompt, 4, ())
     if new is None:
-        return "Your function gives nothing back: yield each new id, or return a list of them."
+        return "Your function gives back no row of ids: yield each new id, or return a list of them."
     return (
         _decode_new_ids(new)
         or _decode_passes(new, seen)
@@ -2257,16 +2277,18 @@ def _decode_new_ids(new):
         return f"{asked}and the first new id is 4, which comes after 3. Which row of the logits was used?"
     if new and new[0] >= _DECODE_V:
         return f"The first new id is {new[0]}, in a vocabulary of {_DECODE_V}. Over which numbers did argmax run?"
-    if new == [8, 8, 8, 8]:
-        return f"{asked}and {new} came out. What should the second pass be given that the first was not?"
     if len(new) != 4:
         return f"{asked}and four new ids are asked for; {len(new)} came out."
     return None
 
 
 def _decode_passes(new, seen):
+    if len(seen) > 1 and seen[1] == seen[0]:
+        return f"Two passes were given {seen[0]}. What should the second be given that the first was not?"
     if len(seen) > 1 and len(seen[1]) < 3:
         return f"The second pass was given {seen[1]} alone. A real model also needs to see what came before."
+    if new[:2] == [8, 8]:
+        return f"The second pass was given {seen[1]}, and 8 was chosen again. Which row of the logits was used?"
     if new != [8, 9, 0, 1]:
         return f"After the prompt [3, 7] a model that counts on should give 8, 9, 0, 1; {new} came out."
     if len(seen) > 4:
@@ -2276,6 +2298,8 @@ def _decode_passes(new, seen):
 
 def _decode_stops(function):
     new, seen = _decode_run(function, [3, 7], 9, (0,))
+    if new is None:
+        return "With 0 as a stop id nothing came back. What becomes of the ids from before the stop?"
     if new == [8, 9, 0]:
         return "With 0 as a stop id, 8, 9, 0 came out. A stop id says that the text is over; is it a part of the text?"
     if len(new) == 9:
@@ -2311,6 +2335,7 @@ def _decode_model(choose):
 
     def forward(ids):
         _decode_remember(seen, ids)
+        _decode_in_vocabulary(ids)
         logits = np.zeros((len(ids), len(_DECODE_RANKS)))
         logits[-1, choose(seen[-1])] = 1
         return logits
@@ -2319,9 +2344,15 @@ def _decode_model(choose):
         return bpe.encode(text, _DECODE_RANKS)
 
     def decode(ids):
+        _decode_in_vocabulary(ids)
         return bpe.decode(ids, _DECODE_RANKS)
 
     return forward, encode, decode, seen
+
+
+def _decode_in_vocabulary(ids):
+    if max(ids, default=0) >= len(_DECODE_RANKS):
+        raise ValueError(f"{max(ids)} is no id of the {len(_DECODE_RANKS)}. Over which numbers did argmax run?")
 
 
 def _decode_laugh(ids):
@@ -2517,6 +2548,8 @@ def row_places(function):
         if given.shape != row.shape:
             found = f"{given.size} places" if given.ndim == 1 else f"places in the shape {list(given.shape)}"
             return print(f"Not yet. For {case} it gives {found}; one list of {row.size} is wanted, a place a row.")
+        if given.dtype.kind not in "iu":
+            return print(f"Not yet. For {case} it gives {given.tolist()}: can a row have such a number? Use //, not /.")
         head, r = np.divmod(row, head_dim)
         half = head_dim // 2
         wanted = head * head_dim + r // 2 + r % 2 * half
@@ -2578,7 +2611,7 @@ def _checkpoints_meta(rows, heads):
 
 def _checkpoints_converter_hint(case, kind, rows, given, n_heads, n_kv_heads):
     if kind in ("v_proj", "o_proj"):
-        return f"{case}: its rows are moved. Are values turned by position?"
+        return f"{case}: its rows are moved. Is what {kind} makes turned by position?"
     heads = n_heads if kind == "q_proj" else n_kv_heads
     if np.array_equal(given, rows):
         return f"{case}: its rows are as they stand in the file. Whose rows are turned in pairs?"
@@ -2607,7 +2640,7 @@ def what_is_called(calls, refused):
         "four": "There is no GLOBAL. But what does STACK_GLOBAL (\\x93) make of the two texts, and what does R do?",
     }
     for name, call in wanted.items():
-        given = calls[name].removesuffix("()").replace(" ", ".") if isinstance(calls[name], str) else None
+        given = calls[name].partition("(")[0].replace(" ", ".") if isinstance(calls[name], str) else None
         if call and given == call.partition(".")[2]:
             return print(f'Not yet. {name!r}: that is the function. Of which module? Write "module.name".')
         if given != call:
@@ -2633,6 +2666,8 @@ def what_is_called(calls, refused):
 
 def _bandwidth_array(result, shape, what):
     """The result as an array of a shape, or None and what to say."""
+    if result is None:
+        return None, f"Not yet. Your function returns nothing; {what} is wanted."
     try:
         given = np.asarray(result)
         if given.dtype.kind not in "fiuV":
@@ -2690,9 +2725,7 @@ def odd_plane(function):
     """Exercise 2: the odd columns of a bf16 matrix, in float32."""
     weight = np.random.default_rng(0).standard_normal((5, 8)).astype(ml_dtypes.bfloat16)
     weight[0, :4] = [1, -2, 0.5, 4]
-    noting = weight.copy().view(_BandwidthWeight)
-    noting.converted = []
-    result, problem = _call(function, noting)
+    result, problem = _call(function, weight.copy())
     if problem:
         return print(problem)
     given, problem = _bandwidth_array(result, (5, 4), "the plane")
@@ -2720,9 +2753,11 @@ def odd_plane(function):
     if np.array_equal(given, odd):
         if given.dtype != np.float32:
             return print(f"Not yet. The numbers are right, but they are {given.dtype}, not float32.")
-        if weight.dtype in noting.converted:
-            return print("Not yet. The numbers are right, but astype widened them. Which bits would you keep yourself?")
-        return print("Right. One operation on whole numbers, and the second of each pair is a float32.")
+        # The same bits as whole numbers: a conversion of values now gives other ones.
+        again, problem = _call(function, weight.view(np.uint16))
+        if problem or not np.array_equal(again, odd):
+            return print("Not yet. The numbers are right, but NumPy widened them. Which bits would you keep yourself?")
+        return print("Right. Its own bits above, zeros below: the second of each pair is a float32.")
     for bits, dtype, hint in known:
         if given.dtype == dtype and np.array_equal(given.view(np.uint32), bits):
             return print(f"Not yet. {hint}")
@@ -2733,11 +2768,10 @@ def odd_plane(function):
 
 
 class _BandwidthWeight(np.ndarray):
-    """A weight matrix that notes how many rows are sliced out or converted at once, or which types are converted."""
+    """A weight matrix that notes how many rows are sliced out or converted at once."""
 
     def __array_finalize__(self, other):
         self.noted = getattr(other, "noted", None)
-        self.converted = getattr(other, "converted", None)
 
     def _note(self, array):
         if self.noted is not None and np.ndim(array) > 0:
@@ -2750,8 +2784,6 @@ class _BandwidthWeight(np.ndarray):
 
     def astype(self, *arguments, **options):
         self._note(self)
-        if self.converted is not None:
-            self.converted.append(self.dtype)
         return np.asarray(self).astype(*arguments, **options)
 
 
@@ -2792,6 +2824,8 @@ def tiled(function):
             return print(f"Not yet. {case} the numbers are right, but {widest} rows are converted at once.")
         if widest < min(tile, n_out):
             return print(f"Not yet. {case} the numbers are right, but the largest piece has {widest}: no tile is used.")
+        if sum(weight.noted) > 3 * n_out:  # a slice and its conversion are noted, and len(weight[...]) may be once more
+            return print(f"Not yet. {case} the numbers are right, but rows come again and again. How far is a step?")
         if given.dtype != np.float32:
             return print(f"Not yet. {case} the numbers are right, but they are {given.dtype}, not float32.")
     print("Right. Also where the last tile is short, and where the whole matrix is smaller than a tile.")
@@ -2834,43 +2868,55 @@ def pairs_product(function):
             halves[0] + unmasked @ x[4:],
             "two things are wrong: the odd plane keeps its neighbours' bits, and x is split in halves.",
         ),
-        (odd @ x[0::2] + even @ x[1::2], "the planes have changed places. Which of a pair is the lower half?"),
+        (even @ x[1::2], "only columns 0, 2, 4 … add anything, and they meet x[1::2]. Print both planes."),
     ]
+    pairs = weight.view(np.uint32)
+    for first in (even @ x[0::2], halves[0]):
+        for bits in (pairs >> 16, pairs & 0xFFFF0000):
+            for second in (bits.astype(np.float64) @ x[1::2], bits.astype(np.float64) @ x[4:]):
+                known.append((first + second, "the odd plane is still whole numbers. How is the even one float32?"))
     for value, hint in known:
         if np.allclose(given, value, atol=1e-5):
             return print(f"Not yet. {hint[0].upper()}{hint[1:]}")
     print("Not yet. The shape is right, the numbers are not. Try it on `small` and 1, 10, 100, 1000: 4031 and 7903.")
 
 
-def intensity(function):
-    """Exercise 5: FLOP a byte of one product."""
-    for T, n_out, n_in in [(1, 6, 4), (100, 6, 4), (512, 14336, 4096)]:
-        result, problem = _call(function, T, n_out, n_in)
+def _bandwidth_tokens(flop_a_byte, n_out, n_in, of_weight=2, of_x=4, of_result=4, of_one_token=0, flop=2):
+    """The T, not rounded, at which flop * T * n_out * n_in is flop_a_byte times the bytes counted so."""
+    a_token = flop * n_out * n_in - flop_a_byte * (of_x * n_in + of_result * n_out)
+    return flop_a_byte * (of_weight * n_out * n_in + of_one_token * (n_in + n_out)) / a_token
+
+
+def flat_roof(function):
+    """Exercise 5: from how many tokens on a product has so many FLOP a byte."""
+    for case in [(200, 14336, 4096), (5, 60, 40), (0.5, 60, 40)]:
+        result, problem = _call(function, *case)
         if problem:
             return print(problem)
-        given, problem = _bandwidth_array(result, (), "one number")
+        given, problem = _bandwidth_array(result, (), "one whole number")
         if problem:
             return print(problem)
         if not np.isfinite(given):
             return print(f"Not yet. It gives {given}; a number is wanted.")
-        size, flop = n_out * n_in, 2 * T * n_out * n_in
-        n_bytes = 2 * size + 4 * T * (n_in + n_out)
-        if math.isclose(given, flop / n_bytes, rel_tol=1e-6):
+        wanted = _bandwidth_tokens(*case)
+        if given == math.ceil(wanted):
             continue
-        seen = f"For T = {T} and [{n_out}, {n_in}] it gives {float(given):.4g}, not {flop / n_bytes:.4g}"
+        seen = f"For {case[0]} FLOP a byte and [{case[1]}, {case[2]}] it gives {float(given):.6g}"
+        if math.isclose(given, wanted):
+            return print(f"Not yet. {seen}. A pass has a whole number of tokens: which is the first that has enough?")
+        if given == math.floor(wanted):
+            return print(f"Not yet. {seen}, a little less than so many FLOP a byte. The next whole number reaches it.")
         known = [
-            (T, "That counts the bytes of the matrix alone. What else is moved, and how does it grow with T?"),
-            (T * size / n_bytes, "A weight and a number of x are multiplied, and then?"),
-            (flop / (4 * size + 4 * T * (n_in + n_out)), "How many bytes has a weight in bf16?"),
-            (flop / (2 * size + 2 * T * (n_in + n_out)), "How many bytes has a number of x in float32?"),
-            (flop / (2 * size + 4 * T * n_in), "x is counted. What is written?"),
-            (flop / (2 * size + 4 * T * n_out), "The result is counted. What is read besides the matrix?"),
-            (flop / (2 * size + 4 * (n_in + n_out)), "x and the result are counted for one token only."),
-            (flop / (T * (2 * size + 4 * (n_in + n_out))), "The matrix is read once, not once for each token."),
-            (n_bytes / flop, "That is bytes a FLOP."),
+            (_bandwidth_tokens(*case, of_x=0, of_result=0), "That counts the matrix alone. What else is moved?"),
+            (_bandwidth_tokens(*case, flop=1), "A weight and a number of x are multiplied, and then?"),
+            (_bandwidth_tokens(*case, of_weight=4), "How many bytes has a weight in bf16?"),
+            (_bandwidth_tokens(*case, of_x=2, of_result=2), "How many bytes has a number of x in float32?"),
+            (_bandwidth_tokens(*case, of_result=0), "x is counted. What is written?"),
+            (_bandwidth_tokens(*case, of_x=0), "The result is counted. What is read besides the matrix?"),
+            (_bandwidth_tokens(*case, of_x=0, of_result=0, of_one_token=4), "x and the result are counted for one token."),
         ]
         for value, hint in known:
-            if math.isclose(given, value, rel_tol=1e-6):
+            if value > 0 and (math.isclose(given, value) or given == math.ceil(value)):
                 return print(f"Not yet. {seen}. {hint}")
-        return print(f"Not yet. {seen}. Write down the FLOP, then the bytes of matrix, x and result.")
-    print("Right. For w1 and 512 tokens it is 387, not 512, and never more than 1593.")
+        return print(f"Not yet. {seen}, not {math.ceil(wanted)}. Write FLOP = {case[0]} * bytes, and solve for T.")
+    print("Right. At 200 FLOP a byte w1 takes 229 tokens, not 200; 1593 and more it never reaches.")

@@ -13,7 +13,7 @@ def causal_mask(n_positions):
 
 
 def softmax(x):
-    """Turn the last axis into positive numbers that add up to 1. The maximum is taken off so exp cannot overflow."""
+    """Turn the last axis into numbers from 0 to 1 that add up to 1. The maximum is taken off so exp cannot overflow."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     e /= e.sum(axis=-1, keepdims=True)
     return e

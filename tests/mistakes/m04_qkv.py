@@ -60,6 +60,14 @@ check.qkv_shapes(my_shapes)
     (
         "1",
         """
+my_shapes = {"wq": (64, 128, 8192), "wk": (8, 128, 8192), "q": (64, 5, 128), "k": (8, 5, 128)}
+check.qkv_shapes(my_shapes)
+""",
+        "two axes each",
+    ),
+    (
+        "1",
+        """
 my_shapes = {"wq": (8192, 8192), "wk": (1024, 8192), "q": (64, 128), "k": (8, 128)}
 check.qkv_shapes(my_shapes)
 """,
@@ -392,5 +400,28 @@ def my_pool(wk, n_kv_heads, head_dim):
 check.pooled_heads(my_pool)
 """,
         "What does n_kv_heads count",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1]).sum(axis=1).reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "right rows were added up",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    grouped = wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1])
+    return grouped.sum(axis=1).reshape(-1, wk.shape[1]) / n_kv_heads
+
+
+check.pooled_heads(my_pool)
+""",
+        "right rows were added up",
     ),
 ]

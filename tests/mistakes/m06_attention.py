@@ -257,4 +257,85 @@ check.masked_weights(my_weights)
 """,
         "who still takes e to it at that point?",
     ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    return np.tril(causal_mask(n_positions), -window)
+
+
+check.sliding_window(window_mask)
+""",
+        "so it hides nothing",
+    ),
+    (
+        "3",
+        """
+def window_mask(n_positions, window):
+    position = np.arange(n_positions)
+    return np.where(np.abs(position[:, None] - position[None, :]) < window, 0, -np.inf)
+
+
+check.sliding_window(window_mask)
+""",
+        "the query at 0 and the key at 1 have 0. May 0 look at 1",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return attention(query, keys, values, causal_mask(len(keys)))
+
+
+check.newest_token(newest_output)
+""",
+        "One query has one score for each key",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
+    return shares / shares.sum()
+
+
+check.masked_weights(my_weights)
+""",
+        "By which sum is each of its numbers divided?",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
+    return shares / shares.sum(axis=-1)
+
+
+check.masked_weights(my_weights)
+""",
+        "By which sum is each of its numbers divided?",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    powers = np.exp(q @ k.T / np.sqrt(q.shape[-1]) + mask)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+check.masked_weights(my_weights)
+""",
+        "do before it takes e to a score?",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    return np.where(mask == 0, softmax(q @ k.T), 0)
+
+
+check.masked_weights(my_weights)
+""",
+        "Who took the rest before the mask came?",
+    ),
 ]

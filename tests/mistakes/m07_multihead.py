@@ -67,6 +67,7 @@ MISTAKES = [
     ("4", _HALF.format("x.__iadd__(attend(normalise(x)))"), "changed the array it was given"),
     ("5", _WRITES.format("heads[h] @ wo[h * head_dim : (h + 1) * head_dim]"), "rows of wo were used"),
     ("5", _WRITES.format("heads[h] @ wo[:, h * head_dim : (h + 1) * head_dim]"), "do not fit"),
+    ("5", _WRITES.format("heads[h] @ wo[:, h * 16 : (h + 1) * 16].T"), "Here a head has 2 numbers"),
     ("5", _WRITES.format("heads.swapaxes(0, 1).reshape(heads.shape[1], -1) @ wo.T"), "all heads write together"),
     ("5", _WRITES.format("heads[h] @ wo[:, h :: len(heads)].T"), "lie apart"),
     ("5", _WRITES.format("heads[h] @ wo[:, h : h + head_dim].T"), "The columns begin at 1"),

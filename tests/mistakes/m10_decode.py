@@ -18,6 +18,20 @@ def _loop(before="ids = list(ids)", given="ids", choose="[-1].argmax()", stop="r
     return _LOOP.format(before=before, given=given, choose=choose, stop=stop, after=after)
 
 
+_LIST_LOOP = """def my_generate(forward, ids, max_new_tokens, stop_ids=()):
+    ids, new_ids = list(ids), []
+    for _ in range(max_new_tokens):
+        token = int(forward(ids)[-1].argmax())
+        if token in stop_ids:
+            return
+        new_ids.append(token)
+        ids.append(token)
+    return new_ids
+
+
+check.greedy_loop(my_generate)
+"""
+
 _TEXT = """def continue_text(prompt, n, encode, decode, forward):
     ids = list(encode(prompt))
     text = prompt
@@ -78,10 +92,13 @@ MISTAKES = [
     ("3", _best("np.argsort(-logits[-1])[:n]"), "where are the others"),
     ("3", _best("-np.sort(-logits, axis=-1)[:, :n]"), "the scores themselves"),
     ("4", _loop(choose="[0].argmax()"), "Which row of the logits"),
+    ("4", _loop(choose="[1].argmax()"), "8 was chosen again. Which row of the logits"),
     ("4", _loop(choose=".argmax()"), "Over which numbers did argmax run"),
-    ("4", _loop(after="pass"), "What should the second pass be given"),
+    ("4", _loop().replace("yield token", "return token"), "no row of ids"),
+    ("4", _loop(after="pass"), "What should the second be given"),
     ("4", _loop(after="ids = [token]"), "The second pass was given [8] alone"),
     ("4", _loop(stop="yield token; return"), "is it a part of the text"),
+    ("4", _LIST_LOOP, "ids from before the stop"),
     ("4", _loop(stop="continue"), "What should a stop id end"),
     ("4", _loop(stop="pass"), "Where is stop_ids looked at"),
     ("4", _loop(before="if ids[-1] in stop_ids: return"), "stands in the prompt stops nothing"),
@@ -91,6 +108,7 @@ MISTAKES = [
     ("5", _TEXT.format(step=_ENCODE_ALL, result="decode(ids)"), "Where did the model's own ids go"),
     ("5", _TEXT.format(step="new = [int(forward(ids)[-1].argmax())]", result="decode(ids + new)"), "the same ids"),
     ("5", _TEXT.format(step=_APPEND.replace("-1", "0"), result="decode(ids)"), "Which row of the logits"),
+    ("5", _TEXT.format(step=_APPEND.replace("[-1]", ""), result="decode(ids)"), "Over which numbers did argmax run"),
     ("5", _TEXT.format(step=_NEWEST, result="text"), "newest id alone"),
     ("5", _TEXT.format(step=_DECODE_EACH, result="text"), "What is half a character"),
     ("5", _TEXT.format(step=_APPEND, result="decode(ids[-3:])"), "the prompt should stand before it"),
