@@ -165,27 +165,31 @@ time.sleep(0.5)"""
     assert err == "tests.run_chapters: 1 chapters stopped before their end\n"
 
 
-# ---- the chapters on the shape of the 8B
+# ---- the chapters on the shapes and layouts of real models
 
 
-@pytest.fixture(scope="module")
-def like_8b(tmp_path_factory):
-    """A folder like the 8B with two layers, 3 GB, gone afterwards."""
+@pytest.fixture(scope="module", params=[("8b", "meta"), ("1b", "hf")], ids=["8b", "1b"])
+def like_a_real_one(request, tmp_path_factory):
+    """A folder like the 8B's, as Meta gives it, then one like the 3.2 1B's, as Hugging Face does; of two layers each.
+
+    The 1B's has scaled frequencies, a tied output, and queries and keys in another order. Gone afterwards.
+    """
     if os.environ.get("LLAMA_NP_LARGE") != "1":
         pytest.skip("writes 3 GB and takes minutes: set LLAMA_NP_LARGE=1, as CI does")
-    if not tokenizer_for("8b").is_file():
+    like, layout = request.param
+    if not tokenizer_for(like).is_file():
         pytest.skip("no Llama 3 tokenizer.model: set LLAMA_NP_TOKENIZER to the folder that holds it")
-    folder = tmp_path_factory.mktemp("like-8b")
+    folder = tmp_path_factory.mktemp(f"like-{like}")
     if shutil.disk_usage(folder).free < 5e9:
         pytest.skip(f"{folder} has less than 5 GB free")
-    write_checkpoint(folder, "8b", n_layers=2, quiet=True)
+    write_checkpoint(folder, like, n_layers=2, quiet=True, layout=layout)
     yield folder
     shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("path", chapter_paths(), ids=lambda path: path.stem)
-def test_a_chapter_runs_on_the_shape_of_the_8b(path, like_8b):
-    """Unchanged, with room to spare: no whole matrix of the vocabulary, 2 GB in float32, is ever made."""
-    done = run_chapters.run_chapter(CHAPTERS / path.name, like_8b)
+def test_a_chapter_runs_on_the_shape_of_a_real_model(path, like_a_real_one):
+    """Unchanged, with room to spare: no whole matrix of the vocabulary, 2 GB in float32, is ever made of the 8B's."""
+    done = run_chapters.run_chapter(CHAPTERS / path.name, like_a_real_one)
     assert done.error is None
     assert done.own < 2e9

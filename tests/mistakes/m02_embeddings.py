@@ -9,9 +9,12 @@ MISTAKES = [
     ("1", "check.lookup_shapes([3, 4], [3, 4], 2)", "how long is it"),
     ("1", "check.lookup_shapes([2, 10], [3, 4], 2)", "how many such rows"),
     ("1", "check.lookup_shapes([3, 10], [3, 4], 3)", "three different ones"),
+    ("1", "check.lookup_shapes([3, 10], [3, 4], [3, 7])", "how many are there"),
     ("2", "check.read_bits(6.5)", "What does the first bit say"),
     ("2", "check.read_bits(-(80 / 128) * 2**2)", "What stands before its point"),
-    ("2", "check.read_bits(-(1 + 80 / 128) * 2**1)", "127 or 128"),
+    ("2", "check.read_bits(-(1 + 80 / 128) * 2**1)", "Is 127 or 128 taken off"),
+    ("2", "check.read_bits(-(1 + 80 / 128) * 2)", "a factor, or a power of 2"),
+    ("2", "check.read_bits(-(1 + 80 / 128) * 2 ** (127 - 129))", "Which is taken off which"),
     ("2", "check.read_bits(-(1 + 80) * 2**2)", "counts steps of 1/128"),
     ("2", "check.read_bits(-1.80 * 2**2)", "not hundredths"),
     ("2", "check.read_bits('minus six')", "Begin with the middle part"),
@@ -151,6 +154,19 @@ check.nearest(nearest)
         "4",
         """
 def nearest(table, i, n):
+    similarities = cosines(table, table)[i]
+    similarities[i] = 0
+    return np.argsort(-similarities)[:n]
+
+
+check.nearest(nearest)
+""",
+        "every row but row 0 belongs in the list",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
     return np.argsort(-np.delete(cosines(table, table)[i], i))[:n]
 
 
@@ -234,6 +250,28 @@ def column_lookup(columns, ids):
 
 check.column_lookup(column_lookup)
 """,
-        "is it rows that the ids number",
+        "which axis is that long",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return columns.T[:, ids]
+
+
+check.column_lookup(column_lookup)
+""",
+        "which axis is that long",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return columns[:, ids].reshape(len(ids), -1)
+
+
+check.column_lookup(column_lookup)
+""",
+        "The right columns are picked",
     ),
 ]

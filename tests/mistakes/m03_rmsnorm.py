@@ -46,6 +46,7 @@ MISTAKES = [
         _layer_norm(CENTRED, "return centred / x.std(axis=-1, keepdims=True, ddof=1) * weight + bias"),
         "Divided by D - 1",
     ),
+    ("2", _layer_norm("return (x - x.mean(-1)) / x.std(-1) * weight + bias"), "Does each mean keep its axis"),
     ("2", _layer_norm("return (x - x.mean(0)) / x.std(0) * weight + bias"), "down the columns"),
     ("2", _layer_norm("return (x - x.mean()) / x.std() * weight + bias"), "over all tokens at once"),
     (
@@ -58,6 +59,7 @@ MISTAKES = [
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=-1) + eps) * weight"), "Does the mean keep its axis"),
     ("3", _norm("return x / np.sqrt(np.sum(x * x, -1, keepdims=True) + eps) * weight"), "Sum or mean"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)"), "What became of the weight"),
+    ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True)) * weight"), "1000 times smaller come out wrong"),
     ("4", "check.telling_rows([1.22, -1.22, 0], [1, 1.2, 0.8], [0.001, 0, 0])", "to multiply and to divide"),
     ("4", "check.telling_rows([10, -10, 0], [5, -5, 0], [0.001, 0, 0])", "whose mean is small"),
     ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [1, 1, 0])", "How much is 0.00001 beside that"),
@@ -89,5 +91,15 @@ MISTAKES = [
             "return x / np.sqrt(np.mean(squares, axis=-1, keepdims=True) + eps) * weight",
         ),
         "came out with rms",
+    ),
+    (
+        "5",
+        _half("wide = x.astype(np.float32)", "return rms_norm(wide, weight, 0.0).astype(x.dtype)"),
+        "Where is eps added",
+    ),
+    (
+        "5",
+        _half("x = np.clip(x, -255, 255)", "return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight"),
+        "no longer in proportion",
     ),
 ]

@@ -243,6 +243,29 @@ check.stable_sigmoid(my_sigmoid)
         "4",
         """
 def my_sigmoid(x):
+    return np.array([1 / (1 + math.exp(-v)) if v >= 0 else 1 - 1 / (1 + math.exp(v)) for v in x])
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "What in your line is float64?",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    share = 1 / (1 + np.exp(-np.abs(x)))
+    return np.where(x >= 0, share, 1 - share)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "Is something cut off or rounded away",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
     return np.where(np.abs(x) < 80, 1 / (1 + np.exp(-np.clip(x, -80, 80))), 0)
 
 
