@@ -154,6 +154,44 @@ check.recounting(learn)
         "which of equals comes first",
     ),
     (
+        "2",
+        """
+def learn(words, n_merges):
+    pieces = [list(word) for word in words]
+    merges = []
+    while len(merges) < n_merges and max((counts := count_pairs(pieces)).values(), default=0) > 1:
+        merges.append(max(counts, key=counts.get))
+        pieces = [_join(parts, merges[-1]) for parts in pieces]
+    return merges
+
+
+check.recounting(learn)
+""",
+        "what ended your loop",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text.lstrip("<").lstrip("s").lstrip(">")
+
+
+check.mark_dropped(drop_begin)
+""",
+        "The end is safe now",
+    ),
+    (
+        "3",
+        """
+def drop_begin(text):
+    return text[3:] if text.startswith("<") else text
+
+
+check.mark_dropped(drop_begin)
+""",
+        "no mark to take away",
+    ),
+    (
         "3",
         """
 def drop_begin(text):
@@ -279,6 +317,24 @@ def stream(ids, ranks):
 check.streamed(stream)
 """,
         "characters are lost",
+    ),
+    (
+        "5",
+        """
+def stream(ids, ranks):
+    waiting = b""
+    for i in ids:
+        waiting += ranks[i]
+        try:
+            yield waiting.decode()
+        except UnicodeDecodeError:
+            continue
+        waiting = b""
+
+
+check.streamed(stream)
+""",
+        "from bytes to id",
     ),
     (
         "5",

@@ -116,6 +116,39 @@ check.rope_wavelengths(wavelengths)
         "fall from pair to pair",
     ),
     (
+        "2",  # 2 pi with two decimals
+        """
+def wavelengths(head_dim, theta):
+    return 6.28 * theta ** (np.arange(0, head_dim, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "How exact is the number",
+    ),
+    (
+        "2",  # pairs counted from 1
+        """
+def wavelengths(head_dim, theta):
+    return 2 * np.pi * theta ** (np.arange(2, head_dim + 1, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "needs 62.83 tokens",
+    ),
+    (
+        "2",  # half a turn
+        """
+def wavelengths(head_dim, theta):
+    return np.pi * theta ** (np.arange(0, head_dim, 2) / head_dim)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "needs 3.142 tokens",
+    ),
+    (
         "2",  # whole tokens
         """
 def wavelengths(head_dim, theta):

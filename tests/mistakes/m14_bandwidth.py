@@ -51,14 +51,16 @@ check.pairs_product(my_product)
 """
 
 
-def _intensity(expression):
-    """An answer to exercise 5."""
+def _tokens(of_weight=2, of_x=4, of_result=4, of_one_token=0, flop=2, rounded="math.ceil"):
+    """An answer to exercise 5. of_...: the bytes of a number, as they are counted; rounded: a function's name."""
     return f"""
-def my_intensity(T, n_out, n_in):
-    return {expression}
+def my_tokens(flop_a_byte, n_out, n_in):
+    once = {of_weight} * n_out * n_in + {of_one_token} * (n_in + n_out)
+    a_token = {flop} * n_out * n_in - flop_a_byte * ({of_x} * n_in + {of_result} * n_out)
+    return {rounded}(flop_a_byte * once / a_token)
 
 
-check.intensity(my_intensity)
+check.flat_roof(my_tokens)
 """
 
 
@@ -82,7 +84,9 @@ MISTAKES = [
     ("2", _plane("(pairs & 0xFFFF0000).astype(np.float32)"), "view reads bits; astype converts"),
     ("2", _plane("(pairs & 0xFFFF0000).view(np.float32).astype(np.float64)"), "but they are float64"),
     ("2", _plane("weight[:, 1::2]"), "but they are bfloat16"),
-    ("2", _plane("weight[:, 1::2].astype(np.float32)"), "astype widened them"),
+    ("2", _plane("weight[:, 1::2].astype(np.float32)"), "NumPy widened them"),
+    ("2", _plane("np.array(weight[:, 1::2], np.float32)"), "NumPy widened them"),
+    ("2", _plane("print()"), "returns nothing"),
     (
         "3",
         _tiled(
@@ -120,6 +124,14 @@ MISTAKES = [
     (
         "3",
         _tiled(
+            "for start in range(len(weight)):\n"
+            "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x"
+        ),
+        "rows come again and again",
+    ),
+    (
+        "3",
+        _tiled(
             "out = np.empty(len(weight))\n"
             "    for start in range(0, len(weight), tile):\n"
             "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x"
@@ -133,14 +145,19 @@ MISTAKES = [
         "where in a float32 is the exponent?",
     ),
     ("4", _product("first @ x[:half]", "second @ x[half:]"), "which two weights make a pair"),
+    ("4", _product("first @ x[0::2]", "(pairs >> 16) @ x[1::2]"), "still whole numbers"),
+    ("4", _product("first @ x[:half]", "(pairs & 0xFFFF0000) @ x[half:]"), "still whole numbers"),
+    ("4", _product("first @ x[1::2]", "(pairs >> 16).view(np.float32) @ x[0::2]"), "Print both planes"),
     ("4", _product("first @ x[1::2]", "second @ x[0::2]"), "meets its neighbour's number of x"),
     ("4", _product("first @ x[0::2]", "pairs.view(np.float32) @ x[1::2]"), "What is left in the lower half?"),
     ("4", _product("first @ x[:half]", "pairs.view(np.float32) @ x[half:]"), "keeps its neighbours' bits"),
-    ("5", _intensity("T * n_out * n_in / (2 * n_out * n_in + 4 * T * (n_in + n_out))"), "are multiplied, and then?"),
-    ("5", _intensity("2 * T * n_out * n_in / (4 * n_out * n_in + 4 * T * (n_in + n_out))"), "a weight in bf16?"),
-    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 2 * T * (n_in + n_out))"), "number of x in float32?"),
-    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * T * n_in)"), "What is written?"),
-    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * T * n_out)"), "What is read besides the matrix?"),
-    ("5", _intensity("2 * T * n_out * n_in / (2 * n_out * n_in + 4 * (n_in + n_out))"), "for one token only"),
-    ("5", _intensity("2 * n_out * n_in / (2 * n_out * n_in + 4 * (n_in + n_out))"), "not once for each token"),
+    ("5", _tokens(of_x=0, of_result=0), "What else is moved?"),
+    ("5", _tokens(flop=1), "are multiplied, and then?"),
+    ("5", _tokens(of_weight=4), "a weight in bf16?"),
+    ("5", _tokens(of_x=2, of_result=2), "number of x in float32?"),
+    ("5", _tokens(of_result=0), "What is written?"),
+    ("5", _tokens(of_x=0), "What is read besides the matrix?"),
+    ("5", _tokens(of_x=0, of_result=0, of_one_token=4), "are counted for one token"),
+    ("5", _tokens(rounded="math.floor"), "The next whole number reaches it"),
+    ("5", _tokens(rounded="float"), "which is the first that has enough?"),
 ]
