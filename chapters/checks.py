@@ -243,6 +243,8 @@ def streamed(stream):
 
         try:
             pieces = stream(coming(), ranks)
+            if pieces is None:
+                return print("Not yet. stream handed nothing to its caller. Which keyword hands out a piece of text?")
             if not isgenerator(pieces) and not hasattr(pieces, "__next__"):
                 kind = type(pieces).__name__
                 return print(
@@ -331,6 +333,7 @@ def read_bits(value):
         6.5: "The size is right. What does the first bit say?",
         -2.5: "That is what the fraction alone would give. What stands before its point, though it is not stored?",
         2.5: "Two things: what the first bit says, and what stands before the fraction's point without being stored.",
+        -1.625: "Sign and fraction are right. What does the middle part, 129, multiply them by?",
         -3.25: "That is half of it. Is 127 or 128 taken off 129? And is what is left a factor, or a power of 2?",
         -0.40625: "That is far too small. Which is taken off which, 127 off 129 or 129 off 127?",
         -13.0: "That is twice as much. The stored exponent is 129: what is taken off it, 126 or 127?",
@@ -569,14 +572,14 @@ def token_by_token(function):
         print("Not yet. An array of x's shape [4, 3] is asked for: one row out for each row in.")
         return
     changed = x.copy()
-    changed[-1] *= 10
+    changed[[0, -1]] *= 10  # one before and one after the second
     again, problem = _call(function, changed, weight.copy(), eps)
     right = x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
-    if problem is None and isinstance(again, np.ndarray) and not np.allclose(found[0], again[0], rtol=1e-4):
+    if problem is None and isinstance(again, np.ndarray) and not np.allclose(found[1], again[1], rtol=1e-4):
         if np.allclose(found, x / np.sqrt((x * x).mean() + eps) * weight, atol=1e-4):
-            print("Not yet. One size for all tokens: with a larger last token, the first came out smaller.")
+            print("Not yet. One size for all tokens: with a larger first and last, the second came out smaller.")
         else:
-            print("Not yet. The last token was made larger, and the first token's output changed. Whose mean is it?")
+            print("Not yet. With the first and last token larger, the second's output changed. Whose mean is it?")
     elif np.allclose(found, right, atol=1e-4):
         small = x * 0.001
         found, problem = _call(function, small.copy(), weight.copy(), eps)
@@ -1234,14 +1237,14 @@ def _attention_judge_query(answer):
         return "Not yet. Three zeros score 0 with every key, and every token gets a quarter. What sets tom's key apart?"
     scores = _ATTENTION_KEYS @ query / np.sqrt(3)
     weights = _attention_softmax(scores)
-    tom, best = float(weights[2]), int(np.argmax(np.round(weights, 9)))
+    tom, rival = float(weights[2]), max((0, 1, 3), key=lambda word: weights[word])
     if tom >= 0.9:
         return f"Right. tom gets {tom:.2f}. A query's direction chooses the key, and its size how sharply."
     if np.isclose(weights[0], weights[2]):
         return "Not yet. mia and tom get the same. Their keys differ in one number: what does your query say to it?"
-    if best != 2:
-        leader = _ATTENTION_WORDS[best]
-        leads = f"{leader} gets {weights[best]:.2f} and tom {tom:.2f}"
+    if weights[rival] > tom - 1e-9:
+        leader = _ATTENTION_WORDS[rival]
+        leads = f"{leader} gets {weights[rival]:.2f} and tom {tom:.2f}"
         return f"Not yet. {leads}. Which of your three numbers, by its size or sign, helps {leader} more than tom?"
     return f"Not yet. tom already leads, with {tom:.2f}. What would twice or four times the same query do?"
 
@@ -1308,6 +1311,7 @@ def _attention_judge_newest(function):
     mistakes = [
         (scores, "It is right but for the scale: by what are the scores divided first?"),
         (scores / size, "The scores are divided by head_dim itself. By what should it be?"),
+        (scores * np.sqrt(size), "The scores are multiplied by √head_dim. Should their spread grow or shrink?"),
         (scores / np.sqrt(len(keys)), "The scale is that of the number of keys. Which number is meant?"),
         (keys @ keys[-1] / np.sqrt(size), "It asks with the newest token's key. Who should ask?"),
     ]
@@ -1316,6 +1320,7 @@ def _attention_judge_newest(function):
         (scores / np.sqrt(size) @ values, "The values are mixed by raw scores. What makes shares of them?"),
         (values[0], "It is the first token's value and nothing else. Does the newest token have a future to hide?"),
         (values.mean(axis=0), "It is the plain mean of all values. Where does the query come in?"),
+        (_attention_softmax(scores / np.sqrt(size)) @ keys, "The shares are right. Of what does a query take shares?"),
     ]
     for wrong, message in mistakes:
         if np.allclose(answer, wrong):
@@ -1362,11 +1367,13 @@ def _attention_judge_weights(function):
 
 
 def _attention_judge_far(function, mask):
-    q, k = np.array([[1.0, 0], [1, 0]], np.float32), np.array([[0.0, 0], [2000, 0]], np.float32)
-    weights, problem = _attention_try(function, q, k, mask)
-    if problem:
-        return problem
-    rows = weights.tolist()
+    q = np.array([[1, 0], [1, 0]], np.float32)
+    rows = []
+    for first, second in [(0, 2000), (-1e12, 0)]:  # a hidden key far above the one in sight, and one in sight far below
+        weights, problem = _attention_try(function, q, np.array([[first, 0], [second, 0]], np.float32), mask)
+        if problem:
+            return problem
+        rows += weights.tolist()
     if not np.allclose(rows[0], [1, 0]):
         return (
             "Not yet. This is right while scores are moderate. But let the hidden key score 1414 more than the one in "
@@ -1376,6 +1383,11 @@ def _attention_judge_far(function, mask):
         return (
             "Not yet. This is right while scores are moderate. But with both keys in sight and scores of 0 and 1414 "
             f"the row is {rows[1]}. What does this chapter's softmax do before it takes e to a score?"
+        )
+    if not np.allclose(rows[2], [1, 0]):
+        return (
+            "Not yet. This is right while scores are moderate. But let the only key in sight score −7 · 10¹¹: the "
+            f"first row is then {rows[2]}. Which score is below every other?"
         )
     return "Right. What is hidden is hidden before the shares are dealt out, so it takes none and leaves no trace."
 
@@ -1774,6 +1786,8 @@ def stable_sigmoid(function):
     ordinary = np.linspace(-15, 15, 61)
     given, problem = _swiglu_array(function, ordinary)
     if problem:
+        if _swiglu_array(function, ordinary[0])[1] is None:
+            problem = "Not yet. It works for one number, but x is an array. Which of your steps takes only one number?"
         return print(problem)
     true = 1 / (1 + np.exp(-ordinary))
     if given.shape != true.shape:
@@ -2689,7 +2703,7 @@ def what_is_called(calls, refused):
         )
     if unknown := given - set(wanted):
         return print(f"Not yet. {min(unknown)!r} is none of the four names.")
-    print("Right. Only REDUCE calls, but importing runs a module too, so every name without a stand-in is refused.")
+    print("Right. Here only REDUCE calls, but an import runs a module too, so names without a stand-in are refused.")
 
 
 # ---- 14 bandwidth ----

@@ -12,6 +12,7 @@ MISTAKES = [
     ("1", "check.lookup_shapes([3, 10], [3, 4], [3, 7])", "how many are there"),
     ("2", "check.read_bits(6.5)", "What does the first bit say"),
     ("2", "check.read_bits(-(80 / 128) * 2**2)", "What stands before its point"),
+    ("2", "check.read_bits(-(1 + 80 / 128))", "What does the middle part, 129, multiply"),
     ("2", "check.read_bits(-(1 + 80 / 128) * 2**1)", "Is 127 or 128 taken off"),
     ("2", "check.read_bits(-(1 + 80 / 128) * 2)", "a factor, or a power of 2"),
     ("2", "check.read_bits(-(1 + 80 / 128) * 2 ** (127 - 129))", "Which is taken off which"),

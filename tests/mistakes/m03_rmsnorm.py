@@ -56,6 +56,14 @@ MISTAKES = [
     ),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=0) + eps) * weight"), "Whose mean is it"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x) + eps) * weight"), "One size for all tokens"),
+    (
+        "3",
+        _norm(
+            "so_far = np.cumsum(np.mean(x * x, axis=-1, keepdims=True), axis=0)",
+            "return x / np.sqrt(so_far / np.arange(1, len(x) + 1)[:, None] + eps) * weight",
+        ),
+        "Whose mean is it",
+    ),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=-1) + eps) * weight"), "Does the mean keep its axis"),
     ("3", _norm("return x / np.sqrt(np.sum(x * x, -1, keepdims=True) + eps) * weight"), "Sum or mean"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)"), "What became of the weight"),

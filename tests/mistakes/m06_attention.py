@@ -29,6 +29,7 @@ MISTAKES = [
     ("2", "my_query = [2, 4, 0]\ncheck.query_for_tom(my_query)", "by its size or sign, helps mia more than tom?"),
     ("2", "my_query = [0, -1, 2]\ncheck.query_for_tom(my_query)", "by its size or sign, helps saw more than tom?"),
     ("2", "my_query = [2, -1, 0]\ncheck.query_for_tom(my_query)", "What would twice or four times the same query do?"),
+    ("2", "my_query = [-2, -3, -3]\ncheck.query_for_tom(my_query)", "by its size or sign, helps she more than tom?"),
     ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
     (
         "3",
@@ -337,5 +338,38 @@ def my_weights(q, k, mask):
 check.masked_weights(my_weights)
 """,
         "Who took the rest before the mask came?",
+    ),
+    (
+        "5",
+        """
+def my_weights(q, k, mask):
+    return softmax(np.where(mask == 0, q @ k.T / np.sqrt(q.shape[-1]), -1e9))
+
+
+check.masked_weights(my_weights)
+""",
+        "Which score is below every other?",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return softmax(keys @ query / np.sqrt(len(query))) @ keys
+
+
+check.newest_token(newest_output)
+""",
+        "Of what does a query take shares?",
+    ),
+    (
+        "4",
+        """
+def newest_output(query, keys, values):
+    return softmax(keys @ query * np.sqrt(len(query))) @ values
+
+
+check.newest_token(newest_output)
+""",
+        "multiplied by √head_dim",
     ),
 ]

@@ -274,6 +274,19 @@ check.stable_sigmoid(my_sigmoid)
         "How large is the share there?",
     ),
     (
+        "4",
+        """
+def my_sigmoid(x):
+    if x >= 0:
+        return 1 / (1 + np.exp(-x))
+    return np.exp(x) / (1 + np.exp(x))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "It works for one number, but x is an array",
+    ),
+    (
         "5",
         """
 my_w1 = np.array([[2.0, 0.0], [-2.0, 0.0]])
