@@ -362,6 +362,18 @@ check.streamed(stream)
         "5",
         """
 def stream(ids, ranks):
+    for i in ids:
+        print(decode([i], ranks))
+
+
+check.streamed(stream)
+""",
+        "handed nothing to its caller",
+    ),
+    (
+        "5",
+        """
+def stream(ids, ranks):
     tokens = {rank: token for token, rank in ranks.items()}
     for i in ids:
         yield tokens[i].decode("latin-1")
