@@ -1096,7 +1096,7 @@ def _rope_judge_pairs(answer, x, angles, kept):
         return "Not yet. The result is right, but x itself was changed, and others may need it. Where do you write?"
     if not np.allclose(np.linalg.norm(answer, axis=1), np.linalg.norm(x, axis=1)):
         return "Not yet. Turning keeps a row's length, yours does not. Is a sign wrong, a number overwritten too early?"
-    return "Not yet. The lengths are kept, but the numbers differ. Try x = [1, 0, 0, 0] at position 1 by hand."
+    return "Not yet. The lengths are kept, but the numbers differ. Try x = [1, 0, 0, 0, …] at position 1 by hand."
 
 
 def _rope_to_halves(w, n_heads):
@@ -1510,7 +1510,11 @@ def repeated_heads(answer):
     if message is not None:
         print(message or "Not yet. Nothing is returned so far.")
     elif _multihead_same(repeated, np.repeat(k, group, axis=0)):
-        print("Right. Neighbours share: the order is 0, 0, 1, 1, 2, 2, which is h // group.")
+        larger, _ = _multihead_try(answer, k, group + 1)
+        if larger is not None and _multihead_same(larger, np.repeat(k, group + 1, axis=0)):
+            print("Right. Neighbours share: the order is 0, 0, 1, 1, 2, 2, which is h // group.")
+        else:
+            print("Not yet. Right for groups of 2, not for groups of 3. Where does your function use group?")
     elif _multihead_same(repeated, np.tile(k, (group, 1, 1))):
         print(
             "Not yet. With 3 key heads and groups of 2, query heads 0 to 5 get key heads 0, 1, 2, 0, 1, 2. "
@@ -1609,7 +1613,7 @@ def attention_residual(answer):
 def one_head_writes(answer):
     """Exercise 5: what one head adds to the residual stream."""
     random = np.random.default_rng(0)
-    n_heads, T, head_dim, h = 3, 4, 2, 1
+    n_heads, T, head_dim, h = 4, 5, 2, 2  # a middle head: columns fixed for head 1, or without an end, must not do
     D = n_heads * head_dim
     heads, wo = random.standard_normal((n_heads, T, head_dim)), random.standard_normal((D, D))
     written, message = _multihead_try(answer, heads, wo, h)
@@ -1639,9 +1643,7 @@ def one_head_writes(answer):
             "it is the input of wo that belongs to heads, not its output."
         )
     elif _multihead_same(written, heads[h] @ wo[:, h::n_heads].T):
-        print(
-            "Not yet. The columns taken lie apart, every third one. A head's numbers lie together in the concatenation."
-        )
+        print("Not yet. The columns taken lie apart, every fourth. A head's numbers lie together in the concatenation.")
     elif _multihead_same(written, heads[h] @ wo[:, h : h + head_dim].T):
         print(f"Not yet. The columns begin at {h}. Where does head {h} begin, if each head before it has {head_dim}?")
     elif _multihead_same(written, heads[h] @ wo[:, :head_dim].T):
@@ -1915,8 +1917,8 @@ def shapes_of_layers(answer):
         return print(f"Not yet. After layer 2 the stream is not {given['stream']}. {hint}")
     if not given["logits"]:
         return print("Not yet. 'logits' is still empty. What gets a score, and at how many positions?")
-    if given["logits"] == (50,):
-        return print("Not yet. (50,) would be the logits of one position. How many positions have any?")
+    if given["logits"] in ((50,), (1, 50)):
+        return print(f"Not yet. {given['logits']} would be the logits of one position. How many positions have any?")
     if given["logits"] == (50, 4):
         return print("Not yet. The two numbers of 'logits' are right, in the wrong order: a position is a row.")
     if given["logits"] != (4, 50):
@@ -2251,6 +2253,8 @@ def _decode_wrong_ids(given, logits, order, n):
         return "the right ids come out, but the best of each row stands last. Which way does argsort sort?"
     if np.array_equal(given, order[:, ::-1][:, :n]):
         return "the ids of the smallest scores come out. Which way does argsort sort?"
+    if np.array_equal(given[::-1], order[:, ::-1][:, :n]):
+        return "the rows have changed places: which axis should be turned round, positions or ids?"
     if np.array_equal(given, np.take_along_axis(logits, order, axis=-1)[:, :n]):
         return "the scores themselves come out. Where in its row does each of them stand?"
     if given.max() <= 0:

@@ -265,6 +265,19 @@ check.rope_pairs(rotate)
         "x itself was changed",
     ),
     (
+        "3",  # the angles taken for degrees
+        """
+def rotate(x, angles):
+    first, second = x[:, 0::2], x[:, 1::2]
+    cos, sin = np.cos(np.deg2rad(angles)), np.sin(np.deg2rad(angles))
+    return np.stack([first * cos - second * sin, first * sin + second * cos], axis=-1).reshape(x.shape)
+
+
+check.rope_pairs(rotate)
+""",
+        "The lengths are kept",
+    ),
+    (
         "3",  # view makes complex64 of float64
         """
 def rotate(x, angles):

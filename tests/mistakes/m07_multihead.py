@@ -55,6 +55,7 @@ MISTAKES = [
     ("2", _REPEAT.format("np.repeat(k, group, axis=1)"), "Tokens were repeated"),
     ("2", _REPEAT.format("np.repeat(k, group, axis=2)"), "numbers inside each key"),
     ("2", _REPEAT.format("np.repeat(k[:, None], group, axis=1)"), "have to become one"),
+    ("2", _REPEAT.format("np.repeat(k, 2, axis=0)"), "not for groups of 3"),
     ("3", _JOIN.format("heads.reshape(T, -1)"), "what head 0 found for tokens 0 and 1"),
     ("3", _JOIN.format("heads.transpose(1, 2, 0).reshape(T, -1)"), "shuffled together"),
     ("3", _JOIN.format("np.concatenate(list(heads), axis=0)"), "under each other"),
@@ -70,7 +71,8 @@ MISTAKES = [
     ("5", _WRITES.format("heads[h] @ wo[:, h * 16 : (h + 1) * 16].T"), "Here a head has 2 numbers"),
     ("5", _WRITES.format("heads.swapaxes(0, 1).reshape(heads.shape[1], -1) @ wo.T"), "all heads write together"),
     ("5", _WRITES.format("heads[h] @ wo[:, h :: len(heads)].T"), "lie apart"),
-    ("5", _WRITES.format("heads[h] @ wo[:, h : h + head_dim].T"), "The columns begin at 1"),
+    ("5", _WRITES.format("heads[h] @ wo[:, h : h + head_dim].T"), "The columns begin at 2"),
+    ("5", _WRITES.format("heads[h] @ wo[:, head_dim : 2 * head_dim].T"), "Where does head 2 begin"),
     (
         "5",
         _WRITES.format(

@@ -20,6 +20,14 @@ check.shapes_of_layers(my_prediction)
     (
         "1",
         """
+my_prediction = {"stream": (4, 6), "logits": (1, 50), "additions": 10}
+check.shapes_of_layers(my_prediction)
+""",
+        "How many positions have any?",
+    ),
+    (
+        "1",
+        """
 my_prediction = {"stream": (6, 4), "logits": (4, 50), "additions": 10}
 check.shapes_of_layers(my_prediction)
 """,

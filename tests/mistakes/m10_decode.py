@@ -83,6 +83,7 @@ MISTAKES = [
     ("2", _choice("[True, False, True, False, True, True]"), "row / row.sum()"),
     ("3", _best("np.argsort(logits, axis=-1)[:, :n]"), "ids of the smallest scores"),
     ("3", _best("np.argsort(logits, axis=-1)[:, -n:]"), "best of each row stands last"),
+    ("3", _best("np.argsort(logits, axis=-1)[::-1, :n]"), "the rows have changed places"),
     ("3", _best("np.argsort(-logits, axis=0)[:n]"), "a row, or those of a column"),
     ("3", _best("np.argsort(-logits, axis=0)[:, :n]"), "a row, or those of a column"),
     ("3", _best("-np.argsort(logits, axis=-1)[:, :n]"), "What is the minus sign for"),
