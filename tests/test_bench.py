@@ -6,6 +6,7 @@ import pytest
 from llama_np import forward, load
 from llama_np.checkpoint import TINY
 from tests.oracle import oracle_module
+from tests.synthetic import shape_like
 
 bench = oracle_module("tests.bench")  # which imports torch and transformers
 
@@ -30,6 +31,24 @@ def test_it_prints_a_row_for_each_contender_and_length(capsys):
     assert rows[:2] == [["| 1", "llama_np"], ["| 1", "transformers, bf16"]]
     assert ["| 2", "llama_np"] in rows and ["| 2", "transformers, bf16"] in rows
     assert "OpenBLAS kernel" in out and "GB/s of reading" in out
+
+
+def test_who_is_slow_runs_once(monkeypatch):
+    """Slow is more than 5 s and more than 4 times llama_np's; a round that warms up is not counted."""
+    taken = {"llama_np": 2.0, "three times": 6.0, "five times": 10.0}
+    monkeypatch.setattr(bench, "seconds", lambda run: run())
+    monkeypatch.setattr(bench, "_REST", 0)
+    passes = {name: lambda ids, name=name: taken[name] for name in taken}
+    times = bench.measure(passes, shape_like("tiny"), rounds=2, lengths=[1, 4])
+    twice = {(name, T): 2 * [taken[name]] for name in ("llama_np", "three times") for T in (1, 4)}
+    assert times == twice | {("five times", 1): [10.0]}
+
+
+def test_quick_ones_all_run_even_if_llama_np_is_quicker(monkeypatch):
+    monkeypatch.setattr(bench, "seconds", lambda run: run())
+    monkeypatch.setattr(bench, "_REST", 0)
+    passes = {"llama_np": lambda ids: 0.01, "other": lambda ids: 0.1}
+    assert bench.measure(passes, shape_like("tiny"), 1, [1]) == {("llama_np", 1): [0.01], ("other", 1): [0.1]}
 
 
 def test_it_writes_a_model_of_the_asked_shape_where_there_is_none(tmp_path, capsys):

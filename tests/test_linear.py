@@ -100,7 +100,14 @@ def test_other_columns_are_refused():
             linear.linear(np.ones((1, 5), np.float32), random_weight(0, size, 600, BFLOAT16))
 
 
-@given(st.integers(1, 600), st.integers(1, 10**6))
+def test_the_rows_of_the_result_lie_one_after_the_other():
+    weight = random_weight(1, 600, 1024, BFLOAT16)
+    for T in (0, 1, 3, 20):
+        out = linear.linear(np.ones((T, 1024), np.float32), weight)
+        assert out.shape == (T, 600) and out.flags.c_contiguous
+
+
+@given(st.integers(0, 600), st.integers(1, 10**6))
 def test_tiles_fit(T, n_in):
     rows = tile_rows(T, n_in)
     assert rows >= 1

@@ -1,417 +1,199 @@
 """What readers of chapter 01 may write, and words of the message that should meet them."""
 
-MISTAKES = [
-    (
-        "1",
-        """
-abcde_tokens = ["ab", "cde"]
+
+def _tokens_of_abcde(tokens):
+    return f"""
+abcde_tokens = {tokens}
 check.joined_by_rank(abcde_tokens)
-""",
-        "nobody looks for the fewest",
-    ),
-    (
-        "1",
-        """
-abcde_tokens = ["ab", "cd", "e"]
-check.joined_by_rank(abcde_tokens)
-""",
-        "from left to right",
-    ),
-    (
-        "1",
-        """
-abcde_tokens = ["a", "bc", "d", "e"]
-check.joined_by_rank(abcde_tokens)
-""",
-        "you stopped there",
-    ),
-    (
-        "1",
-        """
-abcde_tokens = ["abcd", "e"]
-check.joined_by_rank(abcde_tokens)
-""",
-        "not among the five tokens",
-    ),
-    (
-        "1",
-        """
-abcde_tokens = "abcde"
-check.joined_by_rank(abcde_tokens)
-""",
-        "as a list of texts",
-    ),
-    (
-        "2",
-        """
+"""
+
+
+def _learn(body):
+    return f"""
 def learn(words, n_merges):
     pieces = [list(word) for word in words]
-    counts = count_pairs(pieces)
-    return [token for token, count in counts.most_common(n_merges)]
+{body}
 
 
 check.recounting(learn)
-""",
+"""
+
+
+def _drop(body):
+    return f"""
+def drop_begin(text):
+{body}
+
+
+check.mark_dropped(drop_begin)
+"""
+
+
+def _three(tokens):
+    return f"""
+three_tokens = {tokens}
+check.out_of_reach(three_tokens)
+"""
+
+
+def _stream(body):
+    return f"""
+def stream(ids, ranks):
+{body}
+
+
+check.streamed(stream)
+"""
+
+
+MISTAKES = [
+    ("1", _tokens_of_abcde('["ab", "cde"]'), "nobody looks for the fewest"),
+    ("1", _tokens_of_abcde('["ab", "cd", "e"]'), "from left to right"),
+    ("1", _tokens_of_abcde('["a", "bc", "d", "e"]'), "you stopped there"),
+    ("1", _tokens_of_abcde('["abcd", "e"]'), "not among the five tokens"),
+    ("1", _tokens_of_abcde('"abcde"'), "as a list of texts"),
+    (
+        "2",
+        _learn("""    counts = count_pairs(pieces)
+    return [token for token, count in counts.most_common(n_merges)]"""),
         "Your second merge is cd",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     for _ in range(n_merges):
         counts = count_pairs(pieces)
         merges.append(max(counts, key=counts.get))
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "bc was chosen twice",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     for _ in range(n_merges):
         counts = count_pairs(pieces)
         merges.append(max(counts, key=counts.get))
         pieces = [_join(parts, merges[-1]) for parts in pieces]
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "when no pair is left",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     while len(merges) < n_merges and (counts := count_pairs(pieces)):
         best = max(counts.values())
         token = [pair for pair in counts if counts[pair] == best][-1]
         merges.append(token)
         pieces = [_join(parts, token) for parts in pieces]
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "bc and cd both occur twice",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     while len(merges) < n_merges and (counts := count_pairs(pieces)):
         token = max(counts, key=counts.get)
         pieces = [_join(parts, token) for parts in pieces]
-        merges.append(token)
-
-
-check.recounting(learn)
-""",
+        merges.append(token)"""),
         "should return the list",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     while counts := count_pairs(pieces):
         merges.append(max(counts, key=counts.get))
         pieces = [_join(parts, merges[-1]) for parts in pieces]
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "2 merges were asked for",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     while len(merges) < n_merges and (counts := count_pairs(pieces)):
         merges.append(max(sorted(counts), key=counts.get))
         pieces = [_join(parts, merges[-1]) for parts in pieces]
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "which of equals comes first",
     ),
     (
         "2",
-        """
-def learn(words, n_merges):
-    pieces = [list(word) for word in words]
-    merges = []
+        _learn("""    merges = []
     while len(merges) < n_merges and max((counts := count_pairs(pieces)).values(), default=0) > 1:
         merges.append(max(counts, key=counts.get))
         pieces = [_join(parts, merges[-1]) for parts in pieces]
-    return merges
-
-
-check.recounting(learn)
-""",
+    return merges"""),
         "what ended your loop",
     ),
+    ("3", _drop('    return text.lstrip("<").lstrip("s").lstrip(">")'), "The end is safe now"),
+    ("3", _drop('    return text[3:] if text.startswith("<") else text'), "no mark to take away"),
+    ("3", _drop('    return text.lstrip("<s>")'), "what of the front"),
+    ("3", _drop('    return text.replace("<s>", "")'), "inside the text"),
+    ("3", _drop("    return text[3:]"), "no mark to take away"),
     (
         "3",
-        """
-def drop_begin(text):
-    return text.lstrip("<").lstrip("s").lstrip(">")
-
-
-check.mark_dropped(drop_begin)
-""",
-        "The end is safe now",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text[3:] if text.startswith("<") else text
-
-
-check.mark_dropped(drop_begin)
-""",
-        "no mark to take away",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text.lstrip("<s>")
-
-
-check.mark_dropped(drop_begin)
-""",
-        "what of the front",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text.replace("<s>", "")
-
-
-check.mark_dropped(drop_begin)
-""",
-        "inside the text",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text[3:]
-
-
-check.mark_dropped(drop_begin)
-""",
-        "no mark to take away",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    while text.startswith("<s>"):
+        _drop("""    while text.startswith("<s>"):
         text = text.removeprefix("<s>")
-    return text
-
-
-check.mark_dropped(drop_begin)
-""",
+    return text"""),
         "Only one mark",
     ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text.replace("<s>", "", 1)
-
-
-check.mark_dropped(drop_begin)
-""",
-        "inside the text",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text[3:] if "<s>" in text else text
-
-
-check.mark_dropped(drop_begin)
-""",
-        "only one further on",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text.removeprefix("<s>").removesuffix("<s>")
-
-
-check.mark_dropped(drop_begin)
-""",
-        "inside the text",
-    ),
-    (
-        "3",
-        """
-def drop_begin(text):
-    return text.removeprefix("<s>").strip()
-
-
-check.mark_dropped(drop_begin)
-""",
-        "Blanks are gone",
-    ),
-    (
-        "4",
-        """
-three_tokens = ["ab", "cd", "abcd"]
-check.out_of_reach(three_tokens)
-""",
-        "does reach it",
-    ),
-    (
-        "4",
-        """
-three_tokens = ["bc", "ab", "abcd"]
-check.out_of_reach(three_tokens)
-""",
-        "not the join of two tokens",
-    ),
-    (
-        "4",
-        """
-three_tokens = ["vi", "ie", "iet", "viet"]
-check.out_of_reach(three_tokens)
-""",
-        "three are enough",
-    ),
+    ("3", _drop('    return text.replace("<s>", "", 1)'), "inside the text"),
+    ("3", _drop('    return text[3:] if "<s>" in text else text'), "only one further on"),
+    ("3", _drop('    return text.removeprefix("<s>").removesuffix("<s>")'), "inside the text"),
+    ("3", _drop('    return text.removeprefix("<s>").strip()'), "Blanks are gone"),
+    ("4", _three('["ab", "cd", "abcd"]'), "does reach it"),
+    ("4", _three('["bc", "ab", "abcd"]'), "not the join of two tokens"),
+    ("4", _three('["vi", "ie", "iet", "viet"]'), "three are enough"),
     (
         "5",
-        """
-def stream(ids, ranks):
-    tokens = {rank: token for token, rank in ranks.items()}
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
     for i in ids:
-        yield tokens[i].decode(errors="ignore")
-
-
-check.streamed(stream)
-""",
+        yield tokens[i].decode(errors="ignore")"""),
         "characters are lost",
     ),
     (
         "5",
-        """
-def stream(ids, ranks):
-    waiting = b""
+        _stream('''    waiting = b""
     for i in ids:
         waiting += ranks[i]
         try:
             yield waiting.decode()
         except UnicodeDecodeError:
             continue
-        waiting = b""
-
-
-check.streamed(stream)
-""",
+        waiting = b""'''),
         "from bytes to id",
     ),
+    ("5", _stream("    yield decode(list(ids), ranks)"), "only after all"),
+    ("5", _stream("    return [decode(list(ids), ranks)]"), "nobody reads a word"),
     (
         "5",
-        """
-def stream(ids, ranks):
-    yield decode(list(ids), ranks)
-
-
-check.streamed(stream)
-""",
-        "only after all",
-    ),
-    (
-        "5",
-        """
-def stream(ids, ranks):
-    return [decode(list(ids), ranks)]
-
-
-check.streamed(stream)
-""",
-        "nobody reads a word",
-    ),
-    (
-        "5",
-        """
-def stream(ids, ranks):
-    for i in ids:
-        print(decode([i], ranks))
-
-
-check.streamed(stream)
-""",
+        _stream("""    for i in ids:
+        print(decode([i], ranks))"""),
         "handed nothing to its caller",
     ),
     (
         "5",
-        """
-def stream(ids, ranks):
-    tokens = {rank: token for token, rank in ranks.items()}
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
     for i in ids:
-        yield tokens[i].decode("latin-1")
-
-
-check.streamed(stream)
-""",
+        yield tokens[i].decode("latin-1")"""),
         "who decodes them together",
     ),
     (
         "5",
-        """
-def stream(ids, ranks):
-    tokens = {rank: token for token, rank in ranks.items()}
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
     for i in ids:
-        yield tokens[i].decode()
-
-
-check.streamed(stream)
-""",
+        yield tokens[i].decode()"""),
         "stopped with UnicodeDecodeError",
     ),
     (
         "5",
-        """
-def stream(ids, ranks):
-    tokens = {rank: token for token, rank in ranks.items()}
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
     waiting = b""
     for i in ids:
         waiting += tokens[i]
         if waiting.endswith(b" "):
             yield waiting.decode()
             waiting = b""
-    yield waiting.decode()
-
-
-check.streamed(stream)
-""",
+    yield waiting.decode()"""),
         "What holds it",
     ),
 ]

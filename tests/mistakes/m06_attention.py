@@ -17,6 +17,36 @@ def _shapes(**wrong):
     return _SHAPES.format(**_RIGHT | wrong)
 
 
+def _window(body):
+    return f"""
+def window_mask(n_positions, window):
+{body}
+
+
+check.sliding_window(window_mask)
+"""
+
+
+def _newest(body):
+    return f"""
+def newest_output(query, keys, values):
+{body}
+
+
+check.newest_token(newest_output)
+"""
+
+
+def _weights(body):
+    return f"""
+def my_weights(q, k, mask):
+{body}
+
+
+check.masked_weights(my_weights)
+"""
+
+
 MISTAKES = [
     ("1", _shapes(scores=(64, 64)), "compare dimensions with dimensions"),
     ("1", _shapes(weights=(10, 64)), "A dot product of two vectors is one number"),
@@ -33,343 +63,129 @@ MISTAKES = [
     ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return np.where((behind >= 0) & (behind <= window), 0, -np.inf)
-
-
-check.sliding_window(window_mask)
-""",
+    return np.where((behind >= 0) & (behind <= window), 0, -np.inf)"""),
         "The window counts the token itself",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return np.where(behind < window, 0, -np.inf)
-
-
-check.sliding_window(window_mask)
-""",
+    return np.where(behind < window, 0, -np.inf)"""),
         "everything that comes after it as well",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return ((behind >= 0) & (behind < window)).astype(np.float32)
-
-
-check.sliding_window(window_mask)
-""",
+    return ((behind >= 0) & (behind < window)).astype(np.float32)"""),
         "A mask of 0 and 1 shifts scores by 1 at most",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return ((behind < 0) | (behind >= window)) * -np.inf
-
-
-check.sliding_window(window_mask)
-""",
+    return ((behind < 0) | (behind >= window)) * -np.inf"""),
         "0 times infinity",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return np.where((behind >= 0) & (behind < window), -np.inf, 0)
-
-
-check.sliding_window(window_mask)
-""",
+    return np.where((behind >= 0) & (behind < window), -np.inf, 0)"""),
         "the wrong way round",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[:, None] - position[None, :]
-    return np.where((behind >= 0) & (behind < window), 0, -1e9)
-
-
-check.sliding_window(window_mask)
-""",
+    return np.where((behind >= 0) & (behind < window), 0, -1e9)"""),
         "hides only while no score is as large",
     ),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
+        _window("""    position = np.arange(n_positions)
     behind = position[None, :] - position[:, None]
-    return np.where((behind >= 0) & (behind < window), 0, -np.inf)
-
-
-check.sliding_window(window_mask)
-""",
+    return np.where((behind >= 0) & (behind < window), 0, -np.inf)"""),
         "Is the query the row or the column?",
     ),
+    ("4", _newest("    return softmax(keys @ query) @ values"), "by what are the scores divided first?"),
+    ("4", _newest("    return softmax(keys @ query / len(query)) @ values"), "divided by head_dim itself"),
     (
         "4",
-        """
-def newest_output(query, keys, values):
-    return softmax(keys @ query) @ values
-
-
-check.newest_token(newest_output)
-""",
-        "by what are the scores divided first?",
-    ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    return softmax(keys @ query / len(query)) @ values
-
-
-check.newest_token(newest_output)
-""",
-        "divided by head_dim itself",
-    ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    mask = causal_mask(len(keys))
-    return softmax(keys @ query / np.sqrt(len(query)) + mask[0]) @ values
-
-
-check.newest_token(newest_output)
-""",
+        _newest("""    mask = causal_mask(len(keys))
+    return softmax(keys @ query / np.sqrt(len(query)) + mask[0]) @ values"""),
         "Does the newest token have a future to hide?",
     ),
+    ("4", _newest("    return keys @ query / np.sqrt(len(query)) @ values"), "mixed by raw scores"),
+    ("4", _newest("    return attention(keys, keys, values, causal_mask(len(keys)))"), "Here is a row for every token"),
     (
         "4",
-        """
-def newest_output(query, keys, values):
-    return keys @ query / np.sqrt(len(query)) @ values
-
-
-check.newest_token(newest_output)
-""",
-        "mixed by raw scores",
-    ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    return attention(keys, keys, values, causal_mask(len(keys)))
-
-
-check.newest_token(newest_output)
-""",
-        "Here is a row for every token",
-    ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    return attention(keys, keys, values, causal_mask(len(keys)))[-1]
-
-
-check.newest_token(newest_output)
-""",
+        _newest("    return attention(keys, keys, values, causal_mask(len(keys)))[-1]"),
         "It asks with the newest token's key",
     ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    return softmax(query[None] @ keys.T / np.sqrt(len(query))) @ values
-
-
-check.newest_token(newest_output)
-""",
-        "this has (1, 4)",
-    ),
+    ("4", _newest("    return softmax(query[None] @ keys.T / np.sqrt(len(query))) @ values"), "this has (1, 4)"),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    scores = q @ k.T / np.sqrt(q.shape[-1])
+        _weights("""    scores = q @ k.T / np.sqrt(q.shape[-1])
     shares = np.where(mask == 0, softmax(scores), 0)
-    return shares / shares.sum(axis=-1, keepdims=True)
-
-
-check.masked_weights(my_weights)
-""",
+    return shares / shares.sum(axis=-1, keepdims=True)"""),
         "What is left of the small one to divide by?",
     ),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    scores = q @ k.T / np.sqrt(q.shape[-1])
-    return softmax(np.where(mask == 0, scores, 0))
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("""    scores = q @ k.T / np.sqrt(q.shape[-1])
+    return softmax(np.where(mask == 0, scores, 0))"""),
         "e to the 0 is 1, not 0",
     ),
+    ("5", _weights("    return softmax(q @ k.T + mask)"), "no longer divided by √head_dim"),
+    ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]))"), "tokens that come after it"),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    return softmax(q @ k.T + mask)
-
-
-check.masked_weights(my_weights)
-""",
-        "no longer divided by √head_dim",
-    ),
-    (
-        "5",
-        """
-def my_weights(q, k, mask):
-    return softmax(q @ k.T / np.sqrt(q.shape[-1]))
-
-
-check.masked_weights(my_weights)
-""",
-        "tokens that come after it",
-    ),
-    (
-        "5",
-        """
-def my_weights(q, k, mask):
-    return softmax(q @ k.T / np.sqrt(q.shape[-1])) + mask
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1])) + mask"),
         "who still takes e to it at that point?",
     ),
+    ("3", _window("    return np.tril(causal_mask(n_positions), -window)"), "so it hides nothing"),
     (
         "3",
-        """
-def window_mask(n_positions, window):
-    return np.tril(causal_mask(n_positions), -window)
-
-
-check.sliding_window(window_mask)
-""",
-        "so it hides nothing",
-    ),
-    (
-        "3",
-        """
-def window_mask(n_positions, window):
-    position = np.arange(n_positions)
-    return np.where(np.abs(position[:, None] - position[None, :]) < window, 0, -np.inf)
-
-
-check.sliding_window(window_mask)
-""",
+        _window("""    position = np.arange(n_positions)
+    return np.where(np.abs(position[:, None] - position[None, :]) < window, 0, -np.inf)"""),
         "the query at 0 and the key at 1 have 0. May 0 look at 1",
     ),
     (
         "4",
-        """
-def newest_output(query, keys, values):
-    return attention(query, keys, values, causal_mask(len(keys)))
-
-
-check.newest_token(newest_output)
-""",
+        _newest("    return attention(query, keys, values, causal_mask(len(keys)))"),
         "One query has one score for each key",
     ),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
-    return shares / shares.sum()
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("""    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
+    return shares / shares.sum()"""),
         "By which sum is each of its numbers divided?",
     ),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
-    return shares / shares.sum(axis=-1)
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("""    shares = np.where(mask == 0, softmax(q @ k.T / np.sqrt(q.shape[-1])), 0)
+    return shares / shares.sum(axis=-1)"""),
         "By which sum is each of its numbers divided?",
     ),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    powers = np.exp(q @ k.T / np.sqrt(q.shape[-1]) + mask)
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("""    powers = np.exp(q @ k.T / np.sqrt(q.shape[-1]) + mask)
+    return powers / powers.sum(axis=-1, keepdims=True)"""),
         "do before it takes e to a score?",
     ),
+    ("5", _weights("    return np.where(mask == 0, softmax(q @ k.T), 0)"), "Who took the rest before the mask came?"),
     (
         "5",
-        """
-def my_weights(q, k, mask):
-    return np.where(mask == 0, softmax(q @ k.T), 0)
-
-
-check.masked_weights(my_weights)
-""",
-        "Who took the rest before the mask came?",
-    ),
-    (
-        "5",
-        """
-def my_weights(q, k, mask):
-    return softmax(np.where(mask == 0, q @ k.T / np.sqrt(q.shape[-1]), -1e9))
-
-
-check.masked_weights(my_weights)
-""",
+        _weights("    return softmax(np.where(mask == 0, q @ k.T / np.sqrt(q.shape[-1]), -1e9))"),
         "Which score is below every other?",
     ),
     (
         "4",
-        """
-def newest_output(query, keys, values):
-    return softmax(keys @ query / np.sqrt(len(query))) @ keys
-
-
-check.newest_token(newest_output)
-""",
+        _newest("    return softmax(keys @ query / np.sqrt(len(query))) @ keys"),
         "Of what does a query take shares?",
     ),
-    (
-        "4",
-        """
-def newest_output(query, keys, values):
-    return softmax(keys @ query * np.sqrt(len(query))) @ values
-
-
-check.newest_token(newest_output)
-""",
-        "multiplied by √head_dim",
-    ),
+    ("4", _newest("    return softmax(keys @ query * np.sqrt(len(query))) @ values"), "multiplied by √head_dim"),
 ]
