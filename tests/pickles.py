@@ -164,6 +164,27 @@ def _write_end(file, count, size, start):
     file.write(b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0))
 
 
+# What torch.save would write
+
+PICKLED = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage", "float32": "FloatStorage"}
+
+
+def write_pth(path, weights):
+    """A .pth file as torch.save makes it. Arrays that are one object share a storage."""
+    storages, entries = {}, {}
+    for name, array in weights.items():
+        key, _ = storages.setdefault(id(array), (str(len(storages)), array))
+        kind = imported("torch", PICKLED[array.dtype.name])
+        stored = storage(array.size, text(key), dtype=kind)
+        strides = [stride // array.itemsize for stride in array.strides]
+        entries[name] = tensor(array.shape, strides, data=stored)
+    members = [Member("consolidated/data.pkl", program(dictionary(**entries)))]
+    for key, array in storages.values():
+        numbers = (array.T if array.strides[0] < array.strides[-1] else array).tobytes()
+        members.append(Member(f"consolidated/data/{key}", numbers))
+    write_archive(path, members)
+
+
 # The watcher
 
 

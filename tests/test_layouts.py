@@ -117,7 +117,7 @@ def meta(folder, tiny, weights="model.safetensors"):
     if weights.endswith("safetensors"):
         shutil.copy(TINY / "model.safetensors", folder / weights)
     else:
-        write_pth(folder / weights, tiny.weights)
+        pickles.write_pth(folder / weights, tiny.weights)
 
 
 def meta_consolidated(folder, tiny):
@@ -130,25 +130,6 @@ def meta_consolidated_00(folder, tiny):
 
 def meta_pth(folder, tiny):
     meta(folder, tiny, "consolidated.00.pth")
-
-
-PICKLED = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage", "float32": "FloatStorage"}
-
-
-def write_pth(path, weights):
-    """A .pth file as torch.save makes it. Arrays that are one object share a storage."""
-    storages, entries = {}, {}
-    for name, array in weights.items():
-        key, _ = storages.setdefault(id(array), (str(len(storages)), array))
-        kind = pickles.imported("torch", PICKLED[array.dtype.name])
-        stored = pickles.storage(array.size, pickles.text(key), dtype=kind)
-        strides = [stride // array.itemsize for stride in array.strides]
-        entries[name] = pickles.tensor(array.shape, strides, data=stored)
-    members = [pickles.Member("consolidated/data.pkl", pickles.program(pickles.dictionary(**entries)))]
-    for key, array in storages.values():
-        numbers = (array.T if array.strides[0] < array.strides[-1] else array).tobytes()
-        members.append(pickles.Member(f"consolidated/data/{key}", numbers))
-    pickles.write_archive(path, members)
 
 
 LAYOUTS = [hf_whole, hf_in_parts, hf_with_metas_tokenizer, hf_with_original]
@@ -261,7 +242,7 @@ def write_form(folder, form, weights, params, tokens, **fields):
     sizes |= {"rope_theta": params.rope_theta, "multiple_of": params.ffn_dim, "ffn_dim_multiplier": 0.5}
     hugging_face.write_json(folder / "params.json", sizes | fields)
     if form == "pth":
-        write_pth(folder / "consolidated.00.pth", weights)
+        pickles.write_pth(folder / "consolidated.00.pth", weights)
     else:
         write_safetensors(weights, folder / "consolidated.safetensors")
     return folder

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from llama_np import forward, load
 from llama_np.checkpoint import TINY
 from llama_np.params import weight_shapes
-from tests import run_chapters, synthetic
+from tests import pickles, run_chapters, synthetic
 from tests.hugging_face import header
 from tests.notebooks import CHAPTERS, chapter_paths, code, sample
 from tests.synthetic import main, shape_like, tokenizer_for, write_checkpoint
@@ -166,6 +166,19 @@ time.sleep(0.5)"""
 
 
 # ---- the chapters on the shapes and layouts of real models
+
+
+@pytest.mark.parametrize("layout", ["pth", "hf"])
+def test_the_chapter_on_checkpoints_runs_on_other_files_than_data_tinys(layout, small, tmp_path):
+    """It looks at the loaded model's files and at data/tiny's, which need not be of one kind or one size."""
+    folder = tmp_path / "m"
+    if layout == "pth":  # how Meta gives the 8B
+        shutil.copytree(small, folder)
+        pickles.write_pth(folder / "consolidated.00.pth", load(small).weights)
+        (folder / "model.safetensors").unlink()
+    else:
+        write_checkpoint(folder, "tiny", n_layers=3, quiet=True, layout="hf")
+    assert run_chapters.run_chapter(CHAPTERS / "13_checkpoints.ipynb", folder).error is None
 
 
 @pytest.fixture(scope="module", params=[("8b", "meta"), ("1b", "hf")], ids=["8b", "1b"])

@@ -142,7 +142,7 @@ MISTAKES = [
     ("3", _drop('    return text.removeprefix("<s>").strip()'), "Blanks are gone"),
     ("4", _three('["ab", "cd", "abcd"]'), "does reach it"),
     ("4", _three('["bc", "ab", "abcd"]'), "not the join of two tokens"),
-    ("4", _three('["vi", "ie", "iet", "viet"]'), "three are enough"),
+    ("4", _three('["vi", "ie", "iet", "viet"]'), "the same letter twice"),
     (
         "5",
         _stream("""    tokens = {rank: token for token, rank in ranks.items()}

@@ -124,7 +124,18 @@ def wavelengths(head_dim, theta):
 
 check.rope_wavelengths(wavelengths)
 """,
-        "How exact is the number",
+        "or do you round",
+    ),
+    (
+        "2",  # the right lengths, rounded to two decimals
+        """
+def wavelengths(head_dim, theta):
+    return np.round(2 * np.pi * theta ** (np.arange(0, head_dim, 2) / head_dim), 2)
+
+
+check.rope_wavelengths(wavelengths)
+""",
+        "or do you round",
     ),
     (
         "2",  # pairs counted from 1
@@ -384,5 +395,19 @@ def angles_of(n_positions, freqs):
 check.rope_positions(angles_of)
 """,
         "round the finished angles",
+    ),
+    (
+        "5",  # whole turns taken off first, and then rounded
+        """
+import ml_dtypes
+
+
+def angles_of(n_positions, freqs):
+    return (np.outer(np.arange(n_positions), freqs) % (2 * np.pi)).astype(ml_dtypes.bfloat16)
+
+
+check.rope_positions(angles_of)
+""",
+        "What has too few digits",
     ),
 ]

@@ -159,5 +159,7 @@ MISTAKES = [
     ("5", _tokens(of_x=0), "What is read besides the matrix?"),
     ("5", _tokens(of_x=0, of_result=0, of_one_token=4), "are counted for one token"),
     ("5", _tokens(rounded="math.floor"), "The next whole number reaches it"),
+    ("5", _tokens(rounded="round"), "The next whole number reaches it"),
+    ("5", _tokens(rounded="1 + math.floor"), "One token less has exactly so many"),
     ("5", _tokens(rounded="float"), "which is the first that has enough?"),
 ]
