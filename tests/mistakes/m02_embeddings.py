@@ -86,6 +86,18 @@ check.to_bf16_bits(to_bf16_bits)
         "stopped with TypeError",
     ),
     (
+        "3",
+        """
+def to_bf16_bits(x):
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16) & 1) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "became 0.000000. Which two",
+    ),
+    (
         "4",
         """
 def nearest(table, i, n):

@@ -335,6 +335,29 @@ check.tokens_that_fit(my_tokens_that_fit)
         "rounded up",
     ),
     (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * llama_3_8b.n_parameters
+    return left // (2 * llama_3_8b.n_layers * llama_3_8b.n_kv_heads * llama_3_8b.head_dim * 2)
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "holds for the 8B alone",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    return memory * params.n_parameters
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "Count again",
+    ),
+    (
         "5",
         """
 def my_pool(wk, n_kv_heads, head_dim):
