@@ -634,14 +634,14 @@ def _attention_cell(axes, number, corner, height, shaded):
     text = _attention_text(number)
     colour = "white" if shaded and number > 0.5 else _ATTENTION_COLOURS["text"]
     where = (corner[0] + 0.5, corner[1] + height / 2)
-    size = 8.5 if len(text) > 4 else 10
+    size = 10 if len(text) < 5 else 42.5 / len(text)
     axes.text(*where, text.replace("-", "−"), ha="center", va="center", fontsize=size, color=colour, zorder=4)
 
 
 def _attention_text(number):
     if np.issubdtype(type(number), np.integer):
         return f"{number:d}"
-    return "−∞" if np.isinf(number) else f"{number:.{1 if number > 9.9 else 2}f}"
+    return "−∞" if np.isinf(number) else f"{number:.{1 if abs(number) > 9.9 else 2}f}"
 
 
 def largest_weights(head_dims, unscaled, scaled, n_keys):

@@ -210,6 +210,18 @@ check.stable_sigmoid(my_sigmoid)
         "4",
         """
 def my_sigmoid(x):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "on the way exp overflows",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
     return 1 / (1 + np.exp(-np.abs(x)))
 
 
