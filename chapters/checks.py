@@ -596,7 +596,7 @@ def token_by_token(function):
     elif np.allclose(found, right / weight, atol=1e-4):
         print("Not yet. Each row is its own now. What became of the weight?")
     else:
-        print("Not yet. Each row is its own now, but the rms of row / weight is not 1. Which mean is in the root?")
+        print("Not yet. Each row is its own now, but it is not row / rms * weight. Which mean is in the root?")
 
 
 def _rmsnorm_row(row):
@@ -625,7 +625,8 @@ def telling_rows(inverse_root, variance, eps_outside):
     ]
     hints = [
         f"Its rms is {np.sqrt(mean_squares[0]):.2f}. When is it the same to multiply and to divide?",
-        f"Its mean is {np.mean(rows[1]):.2f}. What is the variance of a row whose mean is small?",
+        f"Its mean is {np.mean(rows[1]):.2f}, its rms {np.sqrt(mean_squares[1]):.2f}. "
+        "What is the variance if the mean is small beside it?",
         f"Its mean square is {mean_squares[2]:.2g}. How much is 0.00001 beside that?",
     ]
     for name, factor, other, hint in zip(names, factors, wrong, hints):
@@ -1527,12 +1528,12 @@ def repeated_heads(answer):
         )
     elif _multihead_same(repeated, np.repeat(k, group, axis=2)):
         print("Not yet. The numbers inside each key were repeated, not the heads. Which axis counts heads?")
-    elif repeated.shape == (n_kv_heads, group, T, head_dim):
+    elif _multihead_same(repeated, np.repeat(k[:, None], group, axis=1)):
         print("Not yet. Repeated rightly, but in an axis of its own: the two first axes have to become one.")
     elif repeated.shape != (n_kv_heads * group, T, head_dim):
         print(f"Not yet. The shape is {repeated.shape}; one key head for each query head would be (6, 4, 2) here.")
     else:
-        print("Not yet. The shape is right, but some head has another's keys. Print it for a k whose numbers you know.")
+        print("Not yet. The shape is right, but keys stand in wrong places. Print it for a k whose numbers you know.")
 
 
 def joined_heads(answer):
@@ -1556,7 +1557,7 @@ def joined_heads(answer):
         )
     elif joined.shape == (n_heads * T, head_dim):
         print("Not yet. The heads lie under each other, not side by side. Along which axis should they be joined?")
-    elif joined.shape == (T, n_heads, head_dim):
+    elif _multihead_same(joined, heads.swapaxes(0, 1)):
         print("Not yet. The tokens come first now. Which two axes are still to be made one?")
     elif joined.shape != (T, n_heads * head_dim):
         print(f"Not yet. The shape is {joined.shape}, where [T, n_heads * head_dim] is {(T, n_heads * head_dim)}.")
