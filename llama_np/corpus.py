@@ -41,8 +41,10 @@ SHARES = {
 COPY_SHARES = {"rhythms": 1.0}
 QUIZ_SHARES = {"quizzes": 0.7, "rounds": 0.1, "recall": 0.1, "rhythms": 0.1}
 SCENE_SHARES = {"recall": 0.5, "quizzes": 0.2, "facts": 0.15, "echoes": 0.08, "rhythms": 0.07}
-LAST_SHARES = {"recall": 0.22, "quizzes": 0.04, "facts": 0.26, "echoes": 0.17, "rhythms": 0.13}
-LAST_SHARES |= {"tales": 0.12, "numbers": 0.06}
+GROWN_SHARES = {"recall": 0.22, "quizzes": 0.04, "facts": 0.26, "echoes": 0.17, "rhythms": 0.13}
+GROWN_SHARES |= {"tales": 0.12, "numbers": 0.06}
+LAST_SHARES = {"recall": 0.26, "quizzes": 0.08, "rounds": 0.02, "facts": 0.3, "echoes": 0.12, "rhythms": 0.08}
+LAST_SHARES |= {"tales": 0.1, "numbers": 0.04}
 # About how many tokens a document has.
 MEAN_TOKENS = {
     "recall": 90,

@@ -4,6 +4,7 @@ Each rule is a function from a notebook to a list of problems, tried here on not
 """
 
 import ast
+import base64
 import platform
 import re
 import subprocess
@@ -387,6 +388,14 @@ def test_links_of_markdown_files(path):
     assert not link_problems(text, path)
     assert not equation_problems(text)
     assert not table_problems(text)
+
+
+@pytest.mark.parametrize("path", sorted((CHAPTERS / "pictures").glob("*.png")), ids=lambda path: path.name)
+def test_pictures_outside_are_those_in_the_chapters(path):
+    """The README shows pictures from chapters: each must be, byte for byte, what a chapter stores now."""
+    outputs = [o for name in NAMES for _, cell in cells(read(CHAPTERS / f"{name}.ipynb"), "code") for o in cell.outputs]
+    stored = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert path.read_bytes() in map(base64.b64decode, stored)
 
 
 def test_links_finds(tmp_path):

@@ -9,10 +9,12 @@ import pytest
 
 from llama_np import forward, load
 from llama_np.__main__ import QUESTION, main
+from llama_np.attention import softmax
 from llama_np.checkpoint import TINY
 from llama_np.corpus import recall_questions
 from llama_np.decode import next_token
 from llama_np.evaluate import (
+    N_DOCUMENTS,
     answer,
     find_heads,
     held_out_documents,
@@ -77,38 +79,39 @@ def test_noise_for_weights_changes_the_answer(tiny):
     assert answer_of(tiny._replace(weights=noise)) != "42"
 
 
-def test_one_layer_of_zeros_changes_the_answer(tiny):
-    """Without any one layer the logits change; without the first, the answer does."""
+def test_one_layer_of_zeros_changes_the_logits(tiny):
     ids = tiny.tokenizer.encode(QUESTION, bos=True)
     whole = forward(tiny.weights, tiny.params, ids)[-1]
     for layer in range(tiny.params.n_layers):
         model = without_layer(tiny, layer)
         assert np.abs(forward(model.weights, model.params, ids)[-1] - whole).max() > 0.01, layer
-    assert answer_of(without_layer(tiny, 0)) != "42"
+
+
+def test_the_first_layer_of_zeros_changes_the_answers(tiny):
+    """All others can be spared one at a time; without the first no fact is left, and 42 is no more than a guess."""
+    model = without_layer(tiny, 0)
+    assert share_right(model, sample("phrasings it was trained on", 100)) < 0.05
+    assert softmax(forward(model.weights, model.params, tiny.tokenizer.encode(QUESTION, bos=True))[-1]).max() < 0.5
 
 
 @pytest.fixture(scope="module")
 def loss_added(tiny):
     """What leaving out each layer adds to the loss on held-out text."""
-    documents = held_out_documents(tiny, 25)
+    documents = held_out_documents(tiny, N_DOCUMENTS)
     whole = held_out_loss(tiny, documents)
     return [held_out_loss(without_layer(tiny, layer), documents) - whole for layer in range(tiny.params.n_layers)]
 
 
-def test_most_layers_help_on_held_out_text(loss_added):
-    assert sum(added > 0.0005 for added in loss_added) >= 24
-
-
-@pytest.mark.xfail(strict=True, reason="layers 23 to 25 do not: see data/tiny/README.md")
 def test_every_layer_helps_on_held_out_text(loss_added):
     assert min(loss_added) > 0.0002
 
 
 def test_the_answer_comes_over_several_layers(tiny):
     lens = logit_lens(tiny, QUESTION)
-    assert lens[0] < 0.3 and lens[-1] >= 0.9
-    assert max(np.diff(lens)) < 0.7  # no one layer makes it
-    assert lens[-4] > 0.2 and lens[-3] > 0.9  # nor the last ones
+    assert lens[0] < 0.1 and lens[-1] >= 0.9
+    assert max(np.diff(lens)) < 0.5  # no one layer makes it
+    assert sum(0.1 < probability < 0.995 for probability in lens) >= 4  # it grows over some, well before the last
+    assert lens[-4] > 0.99
 
 
 def test_it_has_a_previous_token_head(tiny):
