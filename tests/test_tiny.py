@@ -88,7 +88,7 @@ def test_one_layer_of_zeros_changes_the_logits(tiny):
 
 
 def test_the_first_layer_of_zeros_changes_the_answers(tiny):
-    """All others can be spared one at a time; without the first no fact is left, and 42 is no more than a guess."""
+    """The question can spare any other, one at a time; without the first no fact is left, and 42 is only a guess."""
     model = without_layer(tiny, 0)
     assert share_right(model, sample("phrasings it was trained on", 100)) < 0.05
     assert softmax(forward(model.weights, model.params, tiny.tokenizer.encode(QUESTION, bos=True))[-1]).max() < 0.5
