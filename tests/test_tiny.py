@@ -87,6 +87,11 @@ def test_one_layer_of_zeros_changes_the_logits(tiny):
         assert np.abs(forward(model.weights, model.params, ids)[-1] - whole).max() > 0.01, layer
 
 
+@pytest.mark.xfail(strict=True, reason="without layer 0 it is still 42, if only with 0.25: see data/tiny/README.md")
+def test_one_layer_of_zeros_changes_the_answer(tiny):
+    assert answer_of(without_layer(tiny, 0)) != "42"
+
+
 def test_the_first_layer_of_zeros_changes_the_answers(tiny):
     """The question can spare any other, one at a time; without the first no fact is left, and 42 is only a guess."""
     model = without_layer(tiny, 0)
@@ -100,6 +105,10 @@ def loss_added(tiny):
     documents = held_out_documents(tiny, N_DOCUMENTS)
     whole = held_out_loss(tiny, documents)
     return [held_out_loss(without_layer(tiny, layer), documents) - whole for layer in range(tiny.params.n_layers)]
+
+
+def test_most_layers_help_on_held_out_text(loss_added):
+    assert sum(added > 0.0005 for added in loss_added) >= 28
 
 
 def test_every_layer_helps_on_held_out_text(loss_added):
