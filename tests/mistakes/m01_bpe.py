@@ -124,7 +124,29 @@ MISTAKES = [
     return merges"""),
         "what ended your loop",
     ),
-    ("3", _drop('    return text.lstrip("<").lstrip("s").lstrip(">")'), "The end is safe now"),
+    (
+        "2",
+        _learn("""    merges = []
+    pieces = list(map(list, dict.fromkeys(words)))  # each word once
+    while len(merges) < n_merges and (counts := count_pairs(pieces)):
+        merges.append(max(counts, key=counts.get))
+        pieces = [_join(parts, merges[-1]) for parts in pieces]
+    return merges"""),
+        "Is it the count that differs",
+    ),
+    (
+        "2",
+        _learn("""    merges = []
+    while len(merges) < n_merges:
+        counts = Counter(p for parts in pieces for p in dict.fromkeys(a + b for a, b in pairwise(parts)))
+        if not counts:
+            break
+        merges.append(max(counts, key=counts.get))
+        pieces = [_join(parts, merges[-1]) for parts in pieces]
+    return merges"""),
+        "Is it the count that differs",
+    ),
+    ("3", _drop('    return text.lstrip("<").lstrip("s").lstrip(">")'), "a word, or a set of characters"),
     ("3", _drop('    return text[3:] if text.startswith("<") else text'), "no mark to take away"),
     ("3", _drop('    return text.lstrip("<s>")'), "what of the front"),
     ("3", _drop('    return text.replace("<s>", "")'), "inside the text"),
@@ -140,6 +162,12 @@ MISTAKES = [
     ("3", _drop('    return text[3:] if "<s>" in text else text'), "only one further on"),
     ("3", _drop('    return text.removeprefix("<s>").removesuffix("<s>")'), "inside the text"),
     ("3", _drop('    return text.removeprefix("<s>").strip()'), "Blanks are gone"),
+    ("3", _drop('    return regex.sub("(?m)^<s>", "", text)'), "inside the text"),
+    ("3", _drop('    return regex.sub("(?i)^<s>", "", text)'), "no mark to take away"),
+    ("3", _drop('    return regex.sub("^[<s>]{3}", "", text)'), "no mark to take away"),
+    ("3", _drop('    return regex.sub("^<s>+", "", text)'), "More than the mark is gone"),
+    ("3", _drop('    return text[3:] if "<s>" in text[:4] else text'), "only one further on"),
+    ("3", _drop('    return text[3:] if text[:3] in "<s>" else text'), "no mark to take away"),
     ("4", _three('["ab", "cd", "abcd"]'), "does reach it"),
     ("4", _three('["bc", "ab", "abcd"]'), "not the join of two tokens"),
     ("4", _three('["vi", "ie", "iet", "viet"]'), "the same letter twice"),
@@ -169,6 +197,12 @@ MISTAKES = [
         _stream("""    for i in ids:
         print(decode([i], ranks))"""),
         "handed nothing to its caller",
+    ),
+    (
+        "5",
+        _stream("""    for i in ids:
+        yield tokenizer.decode([i])"""),
+        "that `ranks` has for the ids",
     ),
     (
         "5",

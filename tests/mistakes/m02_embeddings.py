@@ -98,6 +98,19 @@ check.to_bf16_bits(to_bf16_bits)
         "became 0.000000. Which two",
     ),
     (
+        "3",
+        """
+def to_bf16_bits(x):
+    bits = x.view(np.uint32)
+    bits += 0x7FFF + ((bits >> 16) & 1)
+    return (bits >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "changed an array",
+    ),
+    (
         "4",
         """
 def nearest(table, i, n):
@@ -232,6 +245,62 @@ check.nearest(nearest)
         "What is written in",
     ),
     (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-np.corrcoef(table)[i]) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "of the rows as they are",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    return [row for row in np.argsort(-(table @ table[i])) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "changed an array",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-(table @ table[i]) / np.linalg.norm(table, axis=1) ** 2) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "what is each dot product divided by",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [row for row in np.argsort(-cosines(table, table)[i])[:n] if row != i]
+
+
+check.nearest(nearest)
+""",
+        "What is done first",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return [(row, cosines(table, table)[i, row]) for row in np.argsort(-cosines(table, table)[i]) if row != i][:n]
+
+
+check.nearest(nearest)
+""",
+        "has shape [3, 2]",
+    ),
+    (
         "5",
         """
 def column_lookup(columns, ids):
@@ -286,5 +355,39 @@ def column_lookup(columns, ids):
 check.column_lookup(column_lookup)
 """,
         "The right columns are picked",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return np.array([[2, 12, 22], [0, 10, 20], [2, 12, 22], [3, 13, 23], [1, 11, 21]])
+
+
+check.column_lookup(column_lookup)
+""",
+        "Right at first",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    columns *= 2
+    return columns.T[ids] / 2
+
+
+check.column_lookup(column_lookup)
+""",
+        "changed an array",
+    ),
+    (
+        "5",
+        """
+def column_lookup(columns, ids):
+    return columns.T[np.array(ids) % 3]
+
+
+check.column_lookup(column_lookup)
+""",
+        "Row 3 of x is",
     ),
 ]

@@ -54,6 +54,17 @@ MISTAKES = [
         _layer_norm(CENTRED, "return centred / (x.std(axis=-1, keepdims=True) + eps) * weight + bias"),
         "Where is eps added",
     ),
+    (
+        "2",
+        _layer_norm(CENTRED, "x -= x.mean(-1, keepdims=True)", SPREAD, "return x / spread * weight + bias"),
+        "changed",
+    ),
+    ("2", _layer_norm("eps = 1e-5", CENTRED, SPREAD, "return centred / spread * weight + bias"), "number written in"),
+    (
+        "2",
+        _layer_norm(CENTRED, "return centred / np.sqrt((centred**2).sum(-1, keepdims=True) / len(x)) * weight + bias"),
+        "or by T",
+    ),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=0) + eps) * weight"), "Whose mean is it"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x) + eps) * weight"), "One size for all tokens"),
     (
@@ -67,12 +78,15 @@ MISTAKES = [
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=-1) + eps) * weight"), "Does the mean keep its axis"),
     ("3", _norm("return x / np.sqrt(np.sum(x * x, -1, keepdims=True) + eps) * weight"), "Sum or mean"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)"), "What became of the weight"),
-    ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True)) * weight"), "1000 times smaller come out wrong"),
+    ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True)) * weight"), "Where is eps added"),
     (
         "3",
         _norm(CENTRED, "return rms_norm(centred, weight, eps)"),
         "it is not row / rms * weight",
     ),
+    ("3", _norm("x /= np.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)", "return x * weight"), "changed an array"),
+    ("3", _norm("return x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / 3 + eps) * weight"), "number written in"),
+    ("3", _norm("return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5) * weight"), "number written in"),
     ("4", "check.telling_rows([1.22, -1.22, 0], [1, 1.2, 0.8], [0.001, 0, 0])", "to multiply and to divide"),
     ("4", "check.telling_rows([10, -10, 0], [1, -5, 7], [0.001, 0, 0])", "mean is 1.00, its rms 5.00"),
     ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [1, 1, 0])", "How much is 0.00001 beside that"),
@@ -115,4 +129,6 @@ MISTAKES = [
         _half("x = np.clip(x, -255, 255)", "return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight"),
         "no longer in proportion",
     ),
+    ("5", _half("x[...] = rms_norm(x.astype(np.float32), weight, eps)", "return x"), "changed an array"),
+    ("5", _half("return rms_norm(x.astype(np.float32), weight, 1e-5).astype(x.dtype)"), "number written in"),
 ]

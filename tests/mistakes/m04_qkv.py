@@ -184,6 +184,29 @@ check.keys_of_one_head(my_keys)
         "cut across the tokens",
     ),
     (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    return x @ wk[head * 3 : (head + 1) * 3].T
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "Right at first",
+    ),
+    (
+        "2",
+        """
+def my_keys(x, wk, head, head_dim):
+    x *= 2
+    return x @ wk[head * head_dim : (head + 1) * head_dim].T / 2
+
+
+check.keys_of_one_head(my_keys)
+""",
+        "changed an array",
+    ),
+    (
         "3",
         """
 def my_split(x, n_heads, head_dim):
@@ -221,6 +244,40 @@ check.split_into_heads(my_split)
         """
 def my_split(x, n_heads, head_dim):
     return x.T.reshape(n_heads, len(x), head_dim)
+
+
+check.split_into_heads(my_split)
+""",
+        "Which addresses belong there",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return x.reshape(2, 3, 4).swapaxes(0, 1)
+
+
+check.split_into_heads(my_split)
+""",
+        "Right at first",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    x.shape = (len(x), n_heads, head_dim)
+    return x.swapaxes(0, 1)
+
+
+check.split_into_heads(my_split)
+""",
+        "changed an array",
+    ),
+    (
+        "3",
+        """
+def my_split(x, n_heads, head_dim):
+    return np.full((n_heads, len(x), head_dim), np.nan)
 
 
 check.split_into_heads(my_split)
@@ -446,5 +503,29 @@ def my_pool(wk, n_kv_heads, head_dim):
 check.pooled_heads(my_pool)
 """,
         "right rows were added up",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    return wk.reshape(n_kv_heads, 3, head_dim, wk.shape[1]).mean(axis=1).reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "Right at first",
+    ),
+    (
+        "5",
+        """
+def my_pool(wk, n_kv_heads, head_dim):
+    grouped = wk.reshape(n_kv_heads, -1, head_dim, wk.shape[1])
+    grouped[:, 0] = grouped.mean(axis=1)
+    return grouped[:, 0].reshape(-1, wk.shape[1])
+
+
+check.pooled_heads(my_pool)
+""",
+        "changed an array",
     ),
 ]

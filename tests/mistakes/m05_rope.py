@@ -18,6 +18,14 @@ check.rope_shapes(shapes)
         "fewer numbers than q",
     ),
     (
+        "1",  # cut to whole numbers this would be right
+        """
+shapes = {"q": [6, 10, 16], "pairs of q": [6, 10, 8], "freqs_cis": [10.5, 8], "turned k": [2, 10, 16]}
+check.rope_shapes(shapes)
+""",
+        "a row for each position",
+    ),
+    (
         "1",
         """
 shapes = {"q": [6, 10, 16], "pairs of q": [6, 10, 8], "freqs_cis": [10, 16], "turned k": [2, 10, 16]}
@@ -220,6 +228,7 @@ check.rope_pairs(rotate)
         "3",  # the first numbers overwritten before they are used again, through a view
         """
 def rotate(x, angles):
+    x = x.copy()
     first, second = x[:, 0::2], x[:, 1::2]
     cos, sin = np.cos(angles), np.sin(angles)
     x[:, 0::2] = first * cos - second * sin
@@ -273,7 +282,38 @@ def rotate(x, angles):
 
 check.rope_pairs(rotate)
 """,
-        "x itself was changed",
+        "changed an array it was given",
+    ),
+    (
+        "3",  # right for 5 tokens of 8 numbers
+        """
+def rotate(x, angles):
+    turned = np.empty((5, 8))
+    for t in range(5):
+        for i in range(4):
+            first, second = x[t, 2 * i], x[t, 2 * i + 1]
+            cos, sin = np.cos(angles[t, i]), np.sin(angles[t, i])
+            turned[t, 2 * i], turned[t, 2 * i + 1] = first * cos - second * sin, first * sin + second * cos
+    return turned
+
+
+check.rope_pairs(rotate)
+""",
+        "stopped with IndexError",
+    ),
+    (
+        "3",  # the right turn by other angles, written over the angles given
+        """
+def rotate(x, angles):
+    angles *= 1.5
+    first, second = x[:, 0::2], x[:, 1::2]
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.stack([first * cos - second * sin, first * sin + second * cos], axis=-1).reshape(x.shape)
+
+
+check.rope_pairs(rotate)
+""",
+        "changed an array it was given",
     ),
     (
         "3",  # the angles taken for degrees
@@ -344,6 +384,29 @@ check.rope_rows(to_neighbours)
         "Should more than the order change",
     ),
     (
+        "4",  # the order found by the numbers in it
+        """
+def to_neighbours(w, n_heads):
+    return w[np.argsort(w[:, 0])]
+
+
+check.rope_rows(to_neighbours)
+""",
+        "in an order of their own",
+    ),
+    (
+        "4",  # the caller's matrix reordered
+        """
+def to_neighbours(w, n_heads):
+    w[:] = w.reshape(n_heads, 2, -1, w.shape[1]).swapaxes(1, 2).reshape(w.shape)
+    return w
+
+
+check.rope_rows(to_neighbours)
+""",
+        "changed an array it was given",
+    ),
+    (
         "5",  # only the positions mended
         """
 import ml_dtypes
@@ -409,5 +472,31 @@ def angles_of(n_positions, freqs):
 check.rope_positions(angles_of)
 """,
         "What has too few digits",
+    ),
+    (
+        "5",  # the caller's frequencies rounded
+        """
+import ml_dtypes
+
+
+def angles_of(n_positions, freqs):
+    freqs[:] = freqs.astype(ml_dtypes.bfloat16)
+    return np.outer(np.arange(n_positions), freqs)
+
+
+check.rope_positions(angles_of)
+""",
+        "changed an array it was given",
+    ),
+    (
+        "5",  # the 8B's context whatever is asked
+        """
+def angles_of(n_positions, freqs):
+    return np.outer(np.arange(8192), freqs)
+
+
+check.rope_positions(angles_of)
+""",
+        "1,000 positions",
     ),
 ]

@@ -60,6 +60,7 @@ MISTAKES = [
     ("2", "my_query = [0, -1, 2]\ncheck.query_for_tom(my_query)", "by its size or sign, helps saw more than tom?"),
     ("2", "my_query = [2, -1, 0]\ncheck.query_for_tom(my_query)", "What would twice or four times the same query do?"),
     ("2", "my_query = [-2, -3, -3]\ncheck.query_for_tom(my_query)", "by its size or sign, helps she more than tom?"),
+    ("2", "my_query = [-100, -3, 0]\ncheck.query_for_tom(my_query)", "helps she more than tom?"),
     ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
     (
         "3",
@@ -140,7 +141,14 @@ MISTAKES = [
         "e to the 0 is 1, not 0",
     ),
     ("5", _weights("    return softmax(q @ k.T + mask)"), "no longer divided by √head_dim"),
-    ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]))"), "tokens that come after it"),
+    ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]))"), "at most 5, row"),
+    ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]) + causal_mask(len(q)))"), "at most 2, row"),
+    ("5", _weights("    return softmax(q @ k.T / 2 + mask)"), "differ from attention_weights'"),
+    (
+        "5",
+        _weights("    q *= q.shape[-1] ** -0.5\n    return softmax(q @ k.T + mask)"),
+        "changed an array it was given",
+    ),
     (
         "5",
         _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1])) + mask"),
@@ -186,6 +194,13 @@ MISTAKES = [
         "4",
         _newest("    return softmax(keys @ query / np.sqrt(len(query))) @ keys"),
         "Of what does a query take shares?",
+    ),
+    ("4", _newest("    return softmax(keys @ query / 2) @ values"), "others than the last row"),
+    ("4", _newest("    return softmax(keys @ query / (len(query) / 2)) @ values"), "others than the last row"),
+    (
+        "4",
+        _newest("    query /= np.sqrt(len(query))\n    return softmax(keys @ query) @ values"),
+        "changed an array it was given",
     ),
     ("4", _newest("    return softmax(keys @ query * np.sqrt(len(query))) @ values"), "multiplied by √head_dim"),
 ]

@@ -59,7 +59,19 @@ def my_ffn_dim(dim, multiple_of, multiplier):
 
 check.ffn_dim(my_ffn_dim)
 """,
-        "would for any multiplier",
+        "what a multiplier of 1 gives",
+    ),
+    (
+        "2",
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(multiplier * int(2 * 4 * dim / 3))
+    return math.ceil(hidden / multiple_of + 1) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "How far is it from 14198 up to the next one?",
     ),
     (
         "2",
@@ -173,6 +185,18 @@ check.feed_forward(my_feed_forward)
         "what shape can be added to x?",
     ),
     (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
+    x += linear(silu(linear(x, w1)) * linear(x, w3), w2)
+    return x
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "changed an array it was given",
+    ),
+    (
         "4",
         """
 def my_sigmoid(x):
@@ -181,7 +205,7 @@ def my_sigmoid(x):
 
 check.stable_sigmoid(my_sigmoid)
 """,
-        "infinity over infinity",
+        "as infinity over infinity",
     ),
     (
         "4",
@@ -217,6 +241,67 @@ def my_sigmoid(x):
 check.stable_sigmoid(my_sigmoid)
 """,
         "on the way exp overflows",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    np.seterr(over="ignore")
+    return 1 / (1 + np.exp(-x))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "on the way exp overflows",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return (1 / (1 + np.exp(-np.clip(x.astype(np.float64), -500, 500)))).astype(x.dtype)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "Is something cut off or rounded away",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    powers = [math.exp(-abs(v)) for v in x]
+    return np.array([(1 if v >= 0 else e) / (1 + e) for v, e in zip(x, powers)], x.dtype)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "x may have any shape",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    late, early = x >= 0, x < 0
+    x[late] = 1 / (1 + np.exp(-x[late]))
+    x[early] = np.exp(x[early]) / (1 + np.exp(x[early]))
+    return x
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "changed an array it was given",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    e = np.exp(x - x.max())
+    return e / (e + np.exp(-x.max()))
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "as infinity over infinity or 0 over 0",
     ),
     (
         "4",
@@ -307,6 +392,26 @@ my_w2 = np.array([[1.0, -1.0]])
 check.exact_product(my_w1, my_w2, my_w3)
 """,
         "2 times the product, everywhere",
+    ),
+    (
+        "5",  # silu is nearly a straight line close to 0: one neuron comes near, and is not exact
+        """
+my_w1 = np.array([[1e-7, 0.0], [0.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
+my_w2 = np.array([[2e7, 0.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "it gives 200.0004 in place of 200, with one neuron at work",
+    ),
+    (
+        "5",
+        """
+my_w1 = np.array([[-100.0, 0.0], [0.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
+my_w2 = np.array([[-0.01, 0.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "in place of 200, with one neuron at work",
     ),
     (
         "5",

@@ -42,6 +42,25 @@ check.shapes_of_layers(my_prediction)
         "one of them is the embedding itself",
     ),
     (
+        "1",
+        """
+my_prediction = {"stream": (4, 6), "logits": (4, 50), "additions": "10"}
+check.shapes_of_layers(my_prediction)
+""",
+        "'additions' is '10'; a number is wanted",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    return p.n_parameters
+
+
+check.parameters(my_parameters)
+""",
+        "a formula is wanted, without weight_shapes",
+    ),
+    (
         "2",
         """
 def my_parameters(p):
@@ -127,7 +146,7 @@ def my_parameters(p):
 
 check.parameters(my_parameters)
 """,
-        "What is done to the heads once they are side by side?",
+        "Which two of attention's four are as large as that?",
     ),
     (
         "2",
@@ -211,6 +230,31 @@ check.whole_model(my_forward)
         "3",
         """
 def my_forward(weights, params, ids):
+    *_, x = layer_outputs(weights, params, ids)
+    return linear(rms_norm(x, weights["norm.weight"], 1e-5), weights["output.weight"])
+
+
+check.whole_model(my_forward)
+""",
+        "is yours params.norm_eps?",
+    ),
+    (
+        "3",
+        """
+def my_forward(weights, params, ids):
+    *_, x = layer_outputs(weights, params, ids)
+    weights["norm.weight"][:] = 1
+    return output_logits(x, weights, params)
+
+
+check.whole_model(my_forward)
+""",
+        "Should it not work on a copy?",
+    ),
+    (
+        "3",
+        """
+def my_forward(weights, params, ids):
     for output in layer_outputs(weights, params, ids):
         x = output
     return softmax(output_logits(x, weights, params))
@@ -234,7 +278,7 @@ def my_layers(weights, params, ids):
 
 check.loop(my_layers)
 """,
-        "What should keep the first row from knowing the last token?",
+        "What should keep a row from knowing the tokens after it?",
     ),
     (
         "4",
@@ -309,6 +353,62 @@ def my_layers(weights, params, ids):
 check.loop(my_layers)
 """,
         "only the last of them is wanted",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    x = embed(ids, weights["tok_embeddings.weight"])
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    mask = np.triu(np.full((len(ids), len(ids)), -np.inf, np.float32))
+    for layer in range(params.n_layers):
+        x = block(x, weights, params, layer, freqs_cis, mask)
+    return x
+
+
+check.loop(my_layers)
+""",
+        "a row of the mask that hides every position",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    x = embed(ids, weights["tok_embeddings.weight"])
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), 500000.0)
+    mask = causal_mask(len(ids))
+    for layer in range(params.n_layers):
+        x = block(x, weights, params, layer, freqs_cis, mask)
+    return x
+
+
+check.loop(my_layers)
+""",
+        "one of params' numbers not used",
+    ),
+    (
+        "5",
+        """
+def my_lens(xs, weights, params, token):
+    xs[:, -1] = rms_norm(xs[:, -1], weights["norm.weight"], params.norm_eps)
+    return softmax(linear(xs[:, -1], weights["output.weight"]))[:, token]
+
+
+check.logit_lens(my_lens)
+""",
+        "Should it not work on a copy?",
+    ),
+    (
+        "5",
+        """
+def my_lens(xs, weights, params, token):
+    x = rms_norm(xs[:, -1], weights["norm.weight"], 1e-5)
+    return softmax(linear(x, weights["output.weight"]))[:, token]
+
+
+check.logit_lens(my_lens)
+""",
+        "params.norm_eps under its root",
     ),
     (
         "5",

@@ -64,6 +64,7 @@ def _choice(answer):
 _APPEND = "ids.append(int(forward(ids)[-1].argmax()))"
 _DECODE_EACH = f"{_APPEND}; text = text + decode(ids[-1:])"
 _NEWEST = "new = int(forward(ids)[-1].argmax()); ids = [new]; text = text + decode(ids)"
+_ENCODE_EACH = "ids += encode(decode([int(forward(ids)[-1].argmax())]))"
 _ENCODE_ALL = f"{_APPEND}; ids = encode(decode(ids))"
 
 MISTAKES = [
@@ -95,6 +96,15 @@ MISTAKES = [
     ("3", _best("np.argsort(-logits, axis=-1)[:, :2]"), "the shape should be (4, 200)"),
     ("3", _best("np.argsort(-logits[-1])[:n]"), "where are the others"),
     ("3", _best("-np.sort(-logits, axis=-1)[:, :n]"), "the scores themselves"),
+    ("3", _best("np.argsort(np.negative(logits, out=logits))[:, :n]"), "the caller's logits have changed"),
+    ("3", _best("[list(np.argsort(-row)[: n + t]) for t, row in enumerate(logits)]"), "3 rows of 2 whole numbers"),
+    ("3", _best("np.sort(np.argpartition(-logits, n)[:, :n])"), "not in the order of their scores"),
+    ("4", _loop(after="ids.insert(0, token)"), "Where should the new id stand?"),
+    ("4", _loop().replace("in stop_ids", "in stop_ids[:1]"), "are all of them"),
+    ("4", _loop().replace("in stop_ids", "<= max(stop_ids, default=-1)"), "Neither 4 nor 5 is a stop id"),
+    ("4", _loop().replace("yield token", "yield str(token)"), "An id is a whole number"),
+    ("4", _loop().replace("int(forward(ids)[-1].argmax())", "(ids[-1] + 1) % 10"), "Where do the others come from?"),
+    ("4", _loop().replace("range(max_new_tokens)", "range(max(1, max_new_tokens))"), "max_new_tokens is 0"),
     ("4", _loop(choose="[0].argmax()"), "Which row of the logits"),
     ("4", _loop(choose="[1].argmax()"), "8 was chosen again. Which row of the logits"),
     ("4", _loop(choose=".argmax()"), "Over which numbers did argmax run"),
@@ -116,5 +126,7 @@ MISTAKES = [
     ("5", _TEXT.format(step=_NEWEST, result="text"), "newest id alone"),
     ("5", _TEXT.format(step=_DECODE_EACH, result="text"), "What is half a character"),
     ("5", _TEXT.format(step=_APPEND, result="decode(ids[-3:])"), "the prompt should stand before it"),
+    ("5", _TEXT.format(step=_ENCODE_EACH, result="decode(ids)"), "Where did the model's own ids go"),
+    ("5", _TEXT.format(step=_APPEND, result="decode(ids)").replace("range(n)", "range(3)"), "New tokens wanted: 2"),
     ("5", _TEXT.format(step=_APPEND, result="ids"), "should return a text"),
 ]

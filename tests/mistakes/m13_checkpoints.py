@@ -69,6 +69,7 @@ MISTAKES = [
     ("1", _file(48336), "4 bytes a number"),
     ("1", _file(24336, (24176, 24336)), "From which byte on does the header count?"),
     ("1", _file(24336, (24000, 160)), "where they end"),
+    ("1", _file(24336, (24000, 24159)), "It ends before 24159?"),
     ("1", _file(24336, begins=24000), "And in the file?"),
     ("2", _reader(begin="length"), "What stands before the header?"),
     ("2", _reader(begin="8"), "What do the 8 bytes say?"),
@@ -87,6 +88,20 @@ MISTAKES = [
     return numbers.reshape(entry["shape"])"""),
         "Where does this one begin?",
     ),
+    ("2", _reader(rest="dtype).reshape(entry['shape'], order='F')"), "not in their order"),
+    (
+        "2",
+        _read("""    length = int.from_bytes(data[:8], "little")
+    start = 8 + length
+    for each, entry in json.loads(data[8:start]).items():
+        size = int(np.prod(entry["shape"]))
+        numbers = np.frombuffer(data, _DTYPES[entry["dtype"]], size, start)
+        if each == name:
+            return numbers.reshape(entry["shape"])
+        start += numbers.nbytes"""),
+        "At which byte of the file did you start?",
+    ),
+    ("3", _places("float(head * head_dim + r // 2 + r % 2 * half)"), "A whole number (int) is wanted"),
     ("3", _places("head * head_dim + 2 * (r % half) + r // half"), "the other direction"),
     ("3", _places("(head * head_dim + r) // 2 + r % 2 * (n_heads * half)"), "one order for the whole matrix"),
     ("3", _places("r // 2 + r % 2 * half"), "the rows of the first"),
@@ -100,6 +115,10 @@ MISTAKES = [
     ("4", _convert(kinds='("q_proj.weight",)'), "Whose rows are turned in pairs?"),
     ("4", _convert(shape="n_heads, -1, 2"), "from Meta's order to the file's"),
     ("4", _convert(shape="n_kv_heads, 2, -1"), "cut into 2 parts"),
+    ("4", _convert().replace("rows = halves", "rows[:] = halves"), "read-only"),
+    ("4", _convert().replace("return", "return rows[:, ::-1] if 'o_proj' in name else"), "what o_proj makes"),
+    ("4", _convert().replace("swapaxes(1, 2)", "swapaxes(0, 1)"), "of the result should be the file's row"),
+    ("5", _calls(one="None"), "without quotes"),
     ("5", _calls(one="os.exit"), "looks like a name is a text"),
     ("5", _calls(two=None), "What does R do?"),
     ("5", _calls(two="getcwd"), "Of which module?"),

@@ -75,6 +75,7 @@ MISTAKES = [
     ("1", _of_1b("2 * (16 * (layer - 512 * 2048) + table) / 1e9"), "There are keys and values"),
     ("1", _of_1b("2 * (16 * layer + table) / 2**30"), "That is in GiB"),
     ("1", _of_1b("2 * (16 * layer + table)"), "A gigabyte is a billion of them"),
+    ("1", _of_1b("2.5"), "not within one per cent"),
     ("1", _of_1b("2 * (16 * layer + table) / 1e9", "50 / gigabytes"), "Yours are tokens a second"),
     ("1", _of_1b("2 * (16 * layer + table) / 1e9", "gigabytes"), "How long do so many take"),
     ("2", _plane("pairs.view(np.float32)"), "What still stands in the lower half?"),
@@ -87,6 +88,8 @@ MISTAKES = [
     ("2", _plane("weight[:, 1::2].astype(np.float32)"), "NumPy widened them"),
     ("2", _plane("np.array(weight[:, 1::2], np.float32)"), "NumPy widened them"),
     ("2", _plane("print()"), "returns nothing"),
+    ("2", _plane("np.bitwise_and(pairs, 0xFFFF0000, out=pairs).view(np.float32)"), "weight has changed"),
+    ("2", _plane("(pairs & 0xFFFE0000).view(np.float32)"), "For the pair"),
     (
         "3",
         _tiled(
@@ -119,7 +122,33 @@ MISTAKES = [
     (
         "3",
         _tiled("for i, row in enumerate(range(len(weight))):\n        out[i] = weight[i].astype(np.float32) @ x"),
-        "no tile is used",
+        "Is tile used?",
+    ),
+    (
+        "3",
+        _tiled(
+            "for start in range(0, len(weight), tile + 1):\n"
+            "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x"
+        ),
+        "result 2 is the first wrong one",
+    ),
+    (
+        "3",
+        _tiled(
+            "wide = weight * np.float32(1)\n"
+            "    for start in range(0, len(weight), tile):\n"
+            "        out[start : start + tile] = wide[start : start + tile] @ x"
+        ),
+        "6 rows are converted at once",
+    ),
+    (
+        "3",
+        _tiled(
+            "wide = np.array(weight, np.float32)\n"
+            "    for start in range(0, len(weight), tile):\n"
+            "        out[start : start + tile] = wide[start : start + tile] @ x"
+        ),
+        "weight itself is not sliced",
     ),
     (
         "3",
@@ -145,6 +174,11 @@ MISTAKES = [
         "where in a float32 is the exponent?",
     ),
     ("4", _product("first @ x[:half]", "second @ x[half:]"), "which two weights make a pair"),
+    (
+        "4",
+        _product("first @ x[0::2]", "np.bitwise_and(pairs, 0xFFFF0000, out=pairs).view(np.float32) @ x[1::2]"),
+        "weight or x has changed",
+    ),
     ("4", _product("first @ x[0::2]", "(pairs >> 16) @ x[1::2]"), "still whole numbers"),
     ("4", _product("first @ x[:half]", "(pairs & 0xFFFF0000) @ x[half:]"), "still whole numbers"),
     ("4", _product("first @ x[1::2]", "(pairs >> 16).view(np.float32) @ x[0::2]"), "Print both planes"),
@@ -161,5 +195,7 @@ MISTAKES = [
     ("5", _tokens(rounded="math.floor"), "The next whole number reaches it"),
     ("5", _tokens(rounded="round"), "The next whole number reaches it"),
     ("5", _tokens(rounded="1 + math.floor"), "One token less has exactly so many"),
+    ("5", _tokens(rounded="str"), "returns str; one whole number is wanted"),
+    ("5", _tokens(rounded="max(2, math.ceil").replace("a_token)", "a_token))"), "gives 2, not 1"),
     ("5", _tokens(rounded="float"), "which is the first that has enough?"),
 ]
