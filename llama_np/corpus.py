@@ -43,8 +43,8 @@ QUIZ_SHARES = {"quizzes": 0.7, "rounds": 0.1, "recall": 0.1, "rhythms": 0.1}
 SCENE_SHARES = {"recall": 0.5, "quizzes": 0.2, "facts": 0.15, "echoes": 0.08, "rhythms": 0.07}
 GROWN_SHARES = {"recall": 0.22, "quizzes": 0.04, "facts": 0.26, "echoes": 0.17, "rhythms": 0.13}
 GROWN_SHARES |= {"tales": 0.12, "numbers": 0.06}
-LAST_SHARES = {"recall": 0.26, "quizzes": 0.08, "rounds": 0.02, "facts": 0.3, "echoes": 0.12, "rhythms": 0.08}
-LAST_SHARES |= {"tales": 0.1, "numbers": 0.04}
+LAST_SHARES = {"recall": 0.24, "quizzes": 0.06, "rounds": 0.02, "facts": 0.35, "echoes": 0.12, "rhythms": 0.08}
+LAST_SHARES |= {"tales": 0.1, "numbers": 0.03}
 # About how many tokens a document has.
 MEAN_TOKENS = {
     "recall": 90,
@@ -80,6 +80,7 @@ class Question(NamedTuple):
     kind: str  # "colour", "who", …; for facts the phrasing; "sum"
     subject: str = ""  # for facts: relation and subject
     seen: bool = False  # whether training may show exactly this
+    turned: bool = False  # for facts: whether the prompt has the answer and asks for the subject
 
 
 def documents(seed, shares=SHARES):
@@ -411,7 +412,14 @@ def fact_document(random):
 def fact_questions():
     """Every fact in every phrasing, without and with a trailing space, as Questions."""
     return [
-        Question([prompt + space], answer, phrasing, f"{fact.relation}: {fact.subject}", is_seen(fact, phrasing))
+        Question(
+            [prompt + space],
+            answer,
+            phrasing,
+            f"{fact.relation}: {fact.subject}",
+            is_seen(fact, phrasing),
+            turned=answer == fact.subject,
+        )
         for fact in FACTS
         for phrasing in PHRASINGS[fact.relation]
         for prompt, answer in [phrase(fact, phrasing)]

@@ -51,11 +51,17 @@ def answer(model, pieces, max_new_tokens=24):
 
 
 def question_sets():
-    """Everything that is asked, by the name it has in the report: a dict from name to a list of Questions."""
+    """Everything that is asked, by the name it has in the report: a dict from name to a list of Questions.
+
+    Facts turned round stand by themselves, since a model that has read "a is b" need not know what b is (Berglund et
+    al., "The Reversal Curse", 2023).
+    """
     facts = fact_questions()
+    unseen = [question for question in facts if not question.seen]
     return {
         "facts, in phrasings it was trained on": [question for question in facts if question.seen],
-        "facts, in phrasings it never saw for them": [question for question in facts if not question.seen],
+        "facts, in phrasings it never saw for them": [question for question in unseen if not question.turned],
+        "facts it never saw turned round": [question for question in unseen if question.turned],
         "recall in stories of new combinations": recall_questions(HELD_OUT_SEED, N_RECALL),
         "the same, asked as a chat": recall_questions(HELD_OUT_SEED, N_RECALL // 3, chat=True),
         "sums it never saw": sum_questions(),

@@ -9,7 +9,7 @@ import numpy as np
 
 from llama_np.threads import on_every_core
 
-# With fewer weights than this, handing tiles to threads takes longer than the product.
+# With fewer weights than this, handing tiles to threads costs more than it saves.
 _SMALL = 256 * 1024
 
 # Weights in a tile. In float32 they are 0.8 MB, which stays in a second cache of 1 MB or more; with many rows of x the

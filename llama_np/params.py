@@ -19,7 +19,7 @@ _LARGEST = 2**31
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """How Llama 3.1 and later slow the slow pairs down (rope.scale_freqs), in Hugging Face's names."""
+    """How Llama 3.1, 3.2 and 3.3 slow the slow pairs down (rope.scale_freqs), in Hugging Face's names."""
 
     factor: float
     low_freq_factor: float

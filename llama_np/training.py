@@ -92,7 +92,7 @@ class Recipe:
             shares=corpus.GROWN_SHARES,
             other_importance=0.6,
         ),
-        Stage(32, 450, 6e-4, 0.0, warm_up=20, shares=corpus.LAST_SHARES, other_importance=0.3),
+        Stage(32, 450, 6e-4, 0.0, warm_up=20, shares=corpus.LAST_SHARES, other_importance=0.4),
     )
 
 

@@ -404,6 +404,8 @@ def test_sum_and_fact_questions_and_openings():
     assert len({question.prompt[0] for question in questions}) == len(questions)
     assert any(question.prompt == [PROMPT] and question.answer == "42" for question in questions)
     assert all("." not in q.answer and q.answer == q.answer.strip() for q in questions)
+    turned = {q.prompt[0]: q.turned for q in questions}
+    assert turned["cairo is the capital of"] and not turned["the capital of egypt is"]
     openings = corpus.story_openings(seed=1, n=50)
     assert openings == corpus.story_openings(seed=1, n=50) and len(set(openings)) > 40
 

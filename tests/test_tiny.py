@@ -9,7 +9,6 @@ import pytest
 
 from llama_np import forward, load
 from llama_np.__main__ import QUESTION, main
-from llama_np.attention import softmax
 from llama_np.checkpoint import TINY
 from llama_np.corpus import recall_questions
 from llama_np.decode import next_token
@@ -87,16 +86,11 @@ def test_one_layer_of_zeros_changes_the_logits(tiny):
         assert np.abs(forward(model.weights, model.params, ids)[-1] - whole).max() > 0.01, layer
 
 
-@pytest.mark.xfail(strict=True, reason="without layer 0 it is still 42, if only with 0.25: see data/tiny/README.md")
-def test_one_layer_of_zeros_changes_the_answer(tiny):
-    assert answer_of(without_layer(tiny, 0)) != "42"
-
-
 def test_the_first_layer_of_zeros_changes_the_answers(tiny):
-    """The question can spare any other, one at a time; without the first no fact is left, and 42 is only a guess."""
+    """The question can spare any other layer, one at a time; without the first it is lost, and so is every fact."""
     model = without_layer(tiny, 0)
+    assert answer_of(model) != "42"
     assert share_right(model, sample("phrasings it was trained on", 100)) < 0.05
-    assert softmax(forward(model.weights, model.params, tiny.tokenizer.encode(QUESTION, bos=True))[-1]).max() < 0.5
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +113,7 @@ def test_the_answer_comes_over_several_layers(tiny):
     lens = logit_lens(tiny, QUESTION)
     assert lens[0] < 0.1 and lens[-1] >= 0.9
     assert max(np.diff(lens)) < 0.5  # no one layer makes it
-    assert sum(0.1 < probability < 0.995 for probability in lens) >= 4  # it grows over some, well before the last
+    assert sum(0.05 < probability < 0.995 for probability in lens) >= 4  # it grows over some, well before the last
     assert lens[-4] > 0.99
 
 
@@ -137,7 +131,7 @@ def sample(title, n):
     return [questions[i] for i in np.random.default_rng(0).choice(len(questions), n, replace=False)]
 
 
-@pytest.mark.parametrize(("title", "least"), [("phrasings it was trained on", 0.99), ("phrasings it never saw", 0.8)])
+@pytest.mark.parametrize(("title", "least"), [("phrasings it was trained on", 0.99), ("phrasings it never saw", 0.9)])
 def test_facts(tiny, title, least):
     assert share_right(tiny, sample(title, 150)) >= least
 
