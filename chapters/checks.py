@@ -1973,7 +1973,9 @@ def exact_product(w1, w2, w3):
     if np.allclose(given, a * b, rtol=1e-12, atol=1e-9):
         return print("Right. Two neurons multiply any two numbers, exactly: no weighted sum can.")
     worst = np.abs(given - a * b).argmax()
-    seen = f"For the token ({a[worst]:g}, {b[worst]:g}) it gives {given[worst]:.9g} in place of {a[worst] * b[worst]:g}"
+    token, right = f"({a[worst]:g}, {b[worst]:g})", a[worst] * b[worst]
+    off = abs(given[worst] - right)
+    seen = f"For the token {token} it gives {given[worst]:.4g} in place of {right:g}, {off:.2g} off"
     if np.allclose(given, -a * b, atol=1e-9):
         return print(f"Not yet. {seen}: the size is right, the sign is not. Which of the two neurons is taken off?")
     if not w2[0].all() or not (w1.any(axis=1) & w3.any(axis=1)).all():

@@ -401,7 +401,7 @@ my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
 my_w2 = np.array([[2e7, 0.0]])
 check.exact_product(my_w1, my_w2, my_w3)
 """,
-        "it gives 200.0004 in place of 200, with one neuron at work",
+        "it gives 200 in place of 200, 0.0004 off, with one neuron at work",
     ),
     (
         "5",
@@ -411,7 +411,7 @@ my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
 my_w2 = np.array([[-0.01, 0.0]])
 check.exact_product(my_w1, my_w2, my_w3)
 """,
-        "in place of 200, with one neuron at work",
+        "off, with one neuron at work",
     ),
     (
         "5",
