@@ -52,6 +52,7 @@ MISTAKES = [
     ("1", _tokens_of_abcde('["a", "bc", "d", "e"]'), "you stopped there"),
     ("1", _tokens_of_abcde('["abcd", "e"]'), "not among the five tokens"),
     ("1", _tokens_of_abcde('"abcde"'), "as a list of texts"),
+    ("1", _tokens_of_abcde('["bcd", "a", "e"]'), "moves no letter"),
     (
         "2",
         _learn("""    counts = count_pairs(pieces)
@@ -146,6 +147,31 @@ MISTAKES = [
     return merges"""),
         "Is it the count that differs",
     ),
+    (
+        "2",
+        _learn("""    merges = []
+    while len(merges) < n_merges and (counts := count_pairs(pieces)):
+        merges.append(max(counts, key=counts.get))
+        for parts in pieces:
+            pairs = [a + b for a, b in pairwise(parts)]
+            if merges[-1] in pairs:
+                i = pairs.index(merges[-1])  # the first place alone
+                parts[i : i + 2] = [merges[-1]]
+    return merges"""),
+        "xy was chosen twice",
+    ),
+    (
+        "2",
+        _learn("""    for i, word in enumerate(words):
+        words[i] = list(word)
+    merges = []
+    while len(merges) < n_merges and (counts := count_pairs(words)):
+        merges.append(max(counts, key=counts.get))
+        words[:] = [_join(parts, merges[-1]) for parts in words]
+    return merges"""),
+        "changed the list of words",
+    ),
+    ("3", _drop('    return text.split(">", 1)[1] if text.startswith("<s") else text'), "no mark to take away"),
     ("3", _drop('    return text.lstrip("<").lstrip("s").lstrip(">")'), "a word, or a set of characters"),
     ("3", _drop('    return text[3:] if text.startswith("<") else text'), "no mark to take away"),
     ("3", _drop('    return text.lstrip("<s>")'), "what of the front"),
@@ -217,6 +243,29 @@ MISTAKES = [
     for i in ids:
         yield tokens[i].decode()"""),
         "stopped with UnicodeDecodeError",
+    ),
+    (
+        "5",
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
+    waiting = b""
+    for i in ids:
+        waiting += tokens[i]
+        if text := waiting.decode(errors="ignore"):
+            yield text
+            waiting = bytes()"""),
+        "characters are lost",
+    ),
+    (
+        "5",
+        _stream("""    tokens = {rank: token for token, rank in ranks.items()}
+    waiting = b""
+    for i in ids:
+        waiting += tokens[i]
+        text = waiting.decode(errors="replace")
+        if text != "\\ufffd":
+            yield text
+            waiting = bytes()"""),
+        "half a character was shown",
     ),
     (
         "5",

@@ -8,6 +8,7 @@ MISTAKES = [
     ("1", "check.lookup_shapes([3, 10], [3, 10], 2)", "The shape of x is not right"),
     ("1", "check.lookup_shapes([3, 4], [3, 4], 2)", "how long is it"),
     ("1", "check.lookup_shapes([2, 10], [3, 4], 2)", "how many such rows"),
+    ("1", "check.lookup_shapes([8, 10], [3, 4], 2)", "how many such rows"),
     ("1", "check.lookup_shapes([3, 10], [3, 4], 3)", "three different ones"),
     ("1", "check.lookup_shapes([3, 10], [3, 4], [3, 7])", "how many are there"),
     ("2", "check.read_bits(6.5)", "What does the first bit say"),
@@ -50,7 +51,7 @@ def to_bf16_bits(x):
 
 check.to_bf16_bits(to_bf16_bits)
 """,
-        "1 + 1/256 went up",
+        "wrong: (1 + 1/256) became",
     ),
     (
         "3",
@@ -61,7 +62,7 @@ def to_bf16_bits(x):
 
 check.to_bf16_bits(to_bf16_bits)
 """,
-        "1 + 3/256 went down",
+        "wrong: (1 + 3/256) became",
     ),
     (
         "3",
@@ -109,6 +110,42 @@ def to_bf16_bits(x):
 check.to_bf16_bits(to_bf16_bits)
 """,
         "changed an array",
+    ),
+    (
+        "3",
+        """
+def to_bf16_bits(x):
+    bits = x.view(np.uint32)
+    return (np.where(x < 0, bits + 0x8000, bits + 0x7FFF) >> 16).astype(np.uint16)
+
+
+check.to_bf16_bits(to_bf16_bits)
+""",
+        "wrong: -(1 + 1/256) became",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    similarities = cosines(table, table)[i]
+    similarities[i] = -2
+    return np.argpartition(-similarities, n)[:n]  # the n best, in no order
+
+
+check.nearest(nearest)
+""",
+        "Not yet",
+    ),
+    (
+        "4",
+        """
+def nearest(table, i, n):
+    return sorted(row for row in np.argsort(-cosines(table, table)[i]) if row != i)[:n]
+
+
+check.nearest(nearest)
+""",
+        "in the order of their numbers",
     ),
     (
         "4",

@@ -88,7 +88,8 @@ MISTAKES = [
     ("3", _norm("return x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / 3 + eps) * weight"), "number written in"),
     ("3", _norm("return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5) * weight"), "number written in"),
     ("4", "check.telling_rows([1.22, -1.22, 0], [1, 1.2, 0.8], [0.001, 0, 0])", "to multiply and to divide"),
-    ("4", "check.telling_rows([10, -10, 0], [1, -5, 7], [0.001, 0, 0])", "mean is 1.00, its rms 5.00"),
+    ("4", "check.telling_rows([10, -10, 0], [1, -5, 7], [0.001, 0, 0])", "mean is 1, its rms 5"),
+    ("4", "check.telling_rows([10, -10, 0], [0.001, 0.001], [0.001, 0, 0])", "root of eps 0.0032"),
     ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [1, 1, 0])", "How much is 0.00001 beside that"),
     ("4", "check.telling_rows([10, -10, 0], [1, 1.2, 0.8], [0, 0, 0])", "all zeros"),
     ("4", "check.telling_rows([10, -10, 0], 'a row', [0.001, 0, 0])", "row_for_variance should be a list"),
@@ -130,5 +131,22 @@ MISTAKES = [
         "no longer in proportion",
     ),
     ("5", _half("x[...] = rms_norm(x.astype(np.float32), weight, eps)", "return x"), "changed an array"),
+    (
+        "5",
+        _half(
+            "wide = x.astype(np.float32)",
+            "return (x * weight / np.sqrt(np.mean(wide * wide, -1, keepdims=True) + eps)).astype(x.dtype)",
+        ),
+        "Which step fails",
+    ),
+    (
+        "5",
+        _half(
+            "largest = np.abs(x).max(axis=-1, keepdims=True)",
+            "scaled = x / largest",
+            "return scaled / np.sqrt(np.mean(scaled**2, -1, keepdims=True) + eps / largest**2) * weight",
+        ),
+        "one of zeros",
+    ),
     ("5", _half("return rms_norm(x.astype(np.float32), weight, 1e-5).astype(x.dtype)"), "number written in"),
 ]

@@ -395,6 +395,32 @@ check.tokens_that_fit(my_tokens_that_fit)
         "4",
         """
 def my_tokens_that_fit(params, memory):
+    tokens, one = 0, 2 * params.n_layers * params.n_kv_heads * params.head_dim * 2
+    while (tokens + 1) * one < memory - 2 * params.n_parameters:
+        tokens += 1
+    return tokens
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "exactly 100 tokens it says 99",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
+    left = memory - 2 * params.n_parameters
+    return left // (2 * params.n_layers * params.n_kv_heads * params.n_heads * 2)  # n_heads, not head_dim
+
+
+check.tokens_that_fit(my_tokens_that_fit)
+""",
+        "of head_dim numbers",
+    ),
+    (
+        "4",
+        """
+def my_tokens_that_fit(params, memory):
     left = memory - 2 * llama_3_8b.n_parameters
     return left // (2 * llama_3_8b.n_layers * llama_3_8b.n_kv_heads * llama_3_8b.head_dim * 2)
 

@@ -340,6 +340,35 @@ check.rope_pairs(rotate)
         "stopped with ValueError",
     ),
     (
+        "3",  # the first row left as it is: right only if the rows begin at position 0
+        """
+def rotate(x, angles):
+    turned = x.copy()
+    first, second = x[1:, 0::2], x[1:, 1::2]
+    cos, sin = np.cos(angles[1:]), np.sin(angles[1:])
+    turned[1:, 0::2] = first * cos - second * sin
+    turned[1:, 1::2] = first * sin + second * cos
+    return turned
+
+
+check.rope_pairs(rotate)
+""",
+        "Does each row turn by its own angles?",
+    ),
+    (
+        "3",  # the first row's angles for every row
+        """
+def rotate(x, angles):
+    first, second = x[:, 0::2], x[:, 1::2]
+    cos, sin = np.cos(angles[0]), np.sin(angles[0])
+    return np.stack([first * cos - second * sin, first * sin + second * cos], axis=-1).reshape(x.shape)
+
+
+check.rope_pairs(rotate)
+""",
+        "By which angles do you turn",
+    ),
+    (
         "4",  # the way there once more
         """
 def to_neighbours(w, n_heads):
@@ -471,7 +500,7 @@ def angles_of(n_positions, freqs):
 
 check.rope_positions(angles_of)
 """,
-        "What has too few digits",
+        "or cuts digits",
     ),
     (
         "5",  # the caller's frequencies rounded
@@ -498,5 +527,16 @@ def angles_of(n_positions, freqs):
 check.rope_positions(angles_of)
 """,
         "1,000 positions",
+    ),
+    (
+        "5",  # no digit is lost, but n_positions stands at the last place
+        """
+def angles_of(n_positions, freqs):
+    return np.outer(np.linspace(0, n_positions, n_positions), freqs)
+
+
+check.rope_positions(angles_of)
+""",
+        "Which step moves 9",
     ),
 ]

@@ -61,6 +61,7 @@ MISTAKES = [
     ("2", "my_query = [2, -1, 0]\ncheck.query_for_tom(my_query)", "What would twice or four times the same query do?"),
     ("2", "my_query = [-2, -3, -3]\ncheck.query_for_tom(my_query)", "by its size or sign, helps she more than tom?"),
     ("2", "my_query = [-100, -3, 0]\ncheck.query_for_tom(my_query)", "helps she more than tom?"),
+    ("2", "my_query = [100000, -1, 0]\ncheck.query_for_tom(my_query)", "tom already leads, with 0.76"),
     ("2", "my_query = [2, -1]\ncheck.query_for_tom(my_query)", "this has shape (2,)"),
     (
         "3",
@@ -103,6 +104,14 @@ MISTAKES = [
     behind = position[:, None] - position[None, :]
     return np.where((behind >= 0) & (behind < window), 0, -1e9)"""),
         "hides only while no score is as large",
+    ),
+    (
+        "3",
+        _window("""    position = np.arange(n_positions)
+    mask = causal_mask(n_positions)
+    mask[position[:, None] - position[None, :] >= window] = -1e9
+    return mask"""),
+        "-1e+09 hides only while no score is as large",
     ),
     (
         "3",
@@ -203,4 +212,15 @@ MISTAKES = [
         "changed an array it was given",
     ),
     ("4", _newest("    return softmax(keys @ query * np.sqrt(len(query))) @ values"), "multiplied by √head_dim"),
+    (
+        "4",
+        _newest("""    powers = np.exp(keys @ query * len(query) ** -0.5)
+    return powers / powers.sum() @ values"""),
+        "with a score of 255 it gives NaN",
+    ),
+    (
+        "5",  # +∞, not −∞
+        _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1])) - mask"),
+        "row 0 gives inf of its weight",
+    ),
 ]

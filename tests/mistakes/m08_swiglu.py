@@ -71,7 +71,7 @@ def my_ffn_dim(dim, multiple_of, multiplier):
 
 check.ffn_dim(my_ffn_dim)
 """,
-        "How far is it from 14198 up to the next one?",
+        "How far is it from 17066 up to the next one?",
     ),
     (
         "2",
@@ -106,6 +106,18 @@ def my_ffn_dim(dim, multiple_of, multiplier):
 check.ffn_dim(my_ffn_dim)
 """,
         "with a fraction, before the last step?",
+    ),
+    (
+        "2",  # 8 // 3 is 2
+        """
+def my_ffn_dim(dim, multiple_of, multiplier):
+    hidden = int(multiplier * (2 * 4 // 3 * dim))
+    return math.ceil(hidden / multiple_of) * multiple_of
+
+
+check.ffn_dim(my_ffn_dim)
+""",
+        "where does it leave the path?",
     ),
     (
         "3",
@@ -264,6 +276,17 @@ def my_sigmoid(x):
 check.stable_sigmoid(my_sigmoid)
 """,
         "Is something cut off or rounded away",
+    ),
+    (
+        "4",
+        """
+def my_sigmoid(x):
+    return (1 / (1 + np.exp(-np.clip(x.astype(np.float64), -700, 700)))).astype(x.dtype)
+
+
+check.stable_sigmoid(my_sigmoid)
+""",
+        "sigmoid(-2000) is 0 in float64, and it says 9.86e-305",
     ),
     (
         "4",
@@ -452,5 +475,35 @@ my_w2 = np.array([[0.5, 0.5]])
 check.exact_product(my_w1, my_w2, my_w3)
 """,
         "Both neurons have the same gate",
+    ),
+    (
+        "5",  # so close to 0 that the bend of silu is lost in rounding
+        """
+my_w1 = np.array([[1e-20, 0.0], [0.0, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
+my_w2 = np.array([[2e20, 0.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "for the token (1e+30, 5) it gives 1e+31",
+    ),
+    (
+        "5",  # gates nearly equal are not the same
+        """
+my_w1 = np.array([[1e-9, 0.0], [-1e-9, 0.0]])
+my_w3 = np.array([[0.0, 1.0], [0.0, 1.0]])
+my_w2 = np.array([[1.0, -1.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "1e-09 times the product, everywhere",
+    ),
+    (
+        "5",  # columns for neurons
+        """
+my_w1 = np.array([[1.0, -1.0], [0.0, 0.0]])
+my_w3 = np.array([[0.0, 0.0], [1.0, 1.0]])
+my_w2 = np.array([[1.0, -1.0]])
+check.exact_product(my_w1, my_w2, my_w3)
+""",
+        "no neuron has a gate, an up and a down",
     ),
 ]

@@ -317,7 +317,7 @@ check.loop(my_layers)
         """
 def my_layers(weights, params, ids):
     x = embed(ids, weights["tok_embeddings.weight"])
-    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta, params.rope_scaling)
     mask = causal_mask(len(ids))
     for layer in reversed(range(params.n_layers)):
         x = block(x, weights, params, layer, freqs_cis, mask)
@@ -368,7 +368,7 @@ def my_layers(weights, params, ids):
 
 check.loop(my_layers)
 """,
-        "a row of the mask that hides every position",
+        "or a row that hides all",
     ),
     (
         "4",
@@ -453,5 +453,66 @@ def my_lens(xs, weights, params, token):
 check.logit_lens(my_lens)
 """,
         "Which position counts?",
+    ),
+    (
+        "1",
+        """
+my_prediction = {"stream": (4.5, 6), "logits": (4, 50), "additions": 10}
+check.shapes_of_layers(my_prediction)
+""",
+        "a shape is a tuple of whole numbers",
+    ),
+    (
+        "1",
+        """
+my_prediction = {"stream": "46", "logits": (4, 50), "additions": 10}
+check.shapes_of_layers(my_prediction)
+""",
+        "a shape is a tuple of whole numbers",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
+    attention = 2 * p.n_kv_heads * p.head_dim * p.dim
+    layer = attention + 3 * p.ffn_dim * p.dim + 2 * p.dim
+    return p.n_layers * layer + 2 * p.vocab_size * p.dim + p.dim
+
+
+check.parameters(my_parameters)
+""",
+        "Which tensors make up as many?",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    x = embed(ids, weights["tok_embeddings.weight"])
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta, params.rope_scaling)
+    mask = np.triu(np.ones((len(ids), len(ids))), 1) * -np.inf
+    for layer in range(params.n_layers):
+        x = block(x, weights, params, layer, freqs_cis, mask)
+    return x
+
+
+check.loop(my_layers)
+""",
+        "Is there nan in your mask",
+    ),
+    (
+        "4",
+        """
+def my_layers(weights, params, ids):
+    x = embed(ids, weights["tok_embeddings.weight"])
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    mask = causal_mask(len(ids))
+    for layer in range(params.n_layers):
+        x = block(x, weights, params, layer, freqs_cis, mask)
+    return x
+
+
+check.loop(my_layers)
+""",
+        "one of params' numbers not used",
     ),
 ]

@@ -129,4 +129,18 @@ MISTAKES = [
     ("5", _TEXT.format(step=_ENCODE_EACH, result="decode(ids)"), "Where did the model's own ids go"),
     ("5", _TEXT.format(step=_APPEND, result="decode(ids)").replace("range(n)", "range(3)"), "New tokens wanted: 2"),
     ("5", _TEXT.format(step=_APPEND, result="ids"), "should return a text"),
+    ("3", _best("-np.sort(-softmax(logits))[:, :n]"), "row 0 should have id 3 in place 0; yours has 0."),
+    ("4", _loop(given="ids[:-1]"), "the first pass was given [3]"),
+    ("4", _loop(choose=".sum(axis=0).argmax()"), "Which row should choose?"),
+    ("4", _loop(choose=".max(axis=0).argmax()"), "Which row should choose?"),
+    ("4", _loop().replace("in stop_ids", "in (*stop_ids, *ids)"), "May an id not come again?"),
+    ("4", _loop().replace("yield token", "if token not in ids: yield token"), "May an id not come again?"),
+    (
+        "4",
+        _loop(before="n = len(ids)").replace("\n\n\ncheck", "\n    del ids[n:]\n\n\ncheck"),
+        "Whose list should grow?",
+    ),
+    ("5", _TEXT.format(step=_APPEND.replace("[-1]", ".sum(axis=0)"), result="decode(ids)"), "Which row of the logits"),
+    ("5", _TEXT.format(step=_APPEND.replace("[-1]", ".max(axis=0)"), result="decode(ids)"), "Which row of the logits"),
+    ("5", _TEXT.format(step=_APPEND, result="decode(ids)").replace("range(n)", "range(max(n, 1))"), "With n = 0"),
 ]

@@ -73,7 +73,7 @@ MISTAKES = [
     ("1", _file(24336, begins=24000), "And in the file?"),
     ("2", _reader(begin="length"), "What stands before the header?"),
     ("2", _reader(begin="8"), "What do the 8 bytes say?"),
-    ("2", _reader(begin="0"), "the file's own first bytes"),
+    ("2", _reader(begin="0"), "counted from the file's own first byte"),
     ("2", _reader(rest="np.float16).reshape(entry['shape'])"), "read as float16"),
     ("2", _reader(rest="dtype)"), "What does the header say of the shape?"),
     ("2", _reader(rest="dtype).reshape(entry['shape']).astype(np.float32)"), "the right numbers, but as float32"),
@@ -129,4 +129,19 @@ MISTAKES = [
     ("5", _calls(refused=("one", "two", "three", "four")), "what is there to refuse?"),
     ("5", _calls(refused=("two", "three")), "among _STAND_INS"),
     ("5", _calls(refused=()), "among _STAND_INS"),
+    ("1", _file(24336.5), "a whole number of bytes is wanted"),
+    (
+        "2",
+        _read("""    length = int.from_bytes(data[:8], "little")
+    header, numbers = json.loads(data[8 : 8 + length]), data[8 + length :]
+    raw = {key: numbers[slice(*entry["data_offsets"])] for key, entry in header.items()}
+    return np.frombuffer(raw[name], _DTYPES[header[name]["dtype"]]).reshape(header[name]["shape"])"""),
+        "KeyError: 'data_offsets'",
+    ),
+    ("4", _convert().replace("return", "return rows.reshape(n_heads, -1, 64) if 'mlp' in name else"), "gate_proj"),
+    (
+        "4",
+        _convert().replace("name.endswith((", "not name.endswith(('o_proj.weight', 'v_proj.weight') or ("),
+        "embed_tokens",
+    ),
 ]

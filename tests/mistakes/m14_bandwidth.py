@@ -64,6 +64,16 @@ check.flat_roof(my_tokens)
 """
 
 
+_PARTS = "parts = [weight[start : start + tile].astype(np.float32) for start in range(0, len(weight), tile)]"
+
+_TOKENS_ABOVE = """
+def my_tokens(flop_a_byte, n_out, n_in):
+    return int(flop_a_byte) + 1
+
+
+check.flat_roof(my_tokens)
+"""
+
 MISTAKES = [
     ("1", _of_1b("2 * 16 * layer / 1e9"), "What turns the last vector into scores"),
     ("1", _of_1b("2 * (16 * layer + 2 * table) / 1e9"), "The table is counted twice"),
@@ -191,11 +201,45 @@ MISTAKES = [
     ("5", _tokens(of_x=2, of_result=2), "number of x in float32?"),
     ("5", _tokens(of_result=0), "What is written?"),
     ("5", _tokens(of_x=0), "What is read besides the matrix?"),
-    ("5", _tokens(of_x=0, of_result=0, of_one_token=4), "are counted for one token"),
+    ("5", _tokens(of_x=0, of_result=0, of_one_token=4), "Do the bytes of x and of results grow?"),
     ("5", _tokens(rounded="math.floor"), "The next whole number reaches it"),
     ("5", _tokens(rounded="round"), "The next whole number reaches it"),
     ("5", _tokens(rounded="1 + math.floor"), "One token less has exactly so many"),
     ("5", _tokens(rounded="str"), "returns str; one whole number is wanted"),
     ("5", _tokens(rounded="max(2, math.ceil").replace("a_token)", "a_token))"), "gives 2, not 1"),
     ("5", _tokens(rounded="float"), "which is the first that has enough?"),
+    ("2", _plane("(pairs & 0xFFFF0000).view(np.float32).reshape(5, 4)"), "Right at first, but not"),
+    ("3", _tiled(_PARTS + "\n    return np.concatenate([part @ x for part in parts])"), "in float32 at one time"),
+    ("3", _tiled(_PARTS + "\n    return np.vstack(parts) @ x"), "in float32 at one time"),
+    (
+        "3",
+        _tiled(
+            "wide = np.empty(weight.shape, np.float32)\n"
+            "    for start in range(0, len(weight), tile):\n"
+            "        wide[start : start + tile] = weight[start : start + tile]\n"
+            "        out[start : start + tile] = wide[start : start + tile] @ x"
+        ),
+        "in float32 at one time",
+    ),
+    (
+        "3",
+        _tiled(
+            "start, end = 0, tile\n"
+            "    while start < len(weight):\n"
+            "        out[start:end] = weight[start:end].astype(np.float32) @ x\n"
+            "        start, end = end, end + end"
+        ),
+        "8 rows are converted at once",
+    ),
+    (
+        "3",
+        _tiled(
+            "x *= 2\n"
+            "    for start in range(0, len(weight), tile):\n"
+            "        out[start : start + tile] = weight[start : start + tile].astype(np.float32) @ x / 2"
+        ),
+        "changed an array it was given",
+    ),
+    ("4", _product("first @ x[[0, 2, 4, 6]]", "second @ x[[1, 3, 5, 7]]"), "Right at first, but not"),
+    ("5", _TOKENS_ABOVE, "Do the bytes of x and of results grow?"),
 ]
