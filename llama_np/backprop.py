@@ -191,7 +191,7 @@ def loss_and_gradients(weights, params, ids, targets, lengths, importance=None):
     Returns the loss and a dict like weights.
     """
     eps = params.norm_eps
-    freqs_cis = precompute_freqs_cis(params.head_dim, max(lengths), params.rope_theta)
+    freqs_cis = precompute_freqs_cis(params.head_dim, max(lengths), params.rope_theta, params.rope_scaling)
     freqs_cis = np.concatenate([freqs_cis[:length] for length in lengths])  # [N, head_dim / 2], each from 0
     x = embed(ids, weights["tok_embeddings.weight"])  # [N, D]
     kept = []

@@ -37,7 +37,7 @@ def usable_cores():
     Raises ValueError if LLAMA_NP_THREADS is not a whole number from 1 up.
     """
     if asked := os.environ.get("LLAMA_NP_THREADS"):
-        if not asked.isdigit() or int(asked) == 0:
+        if not asked.isdecimal() or int(asked) == 0:
             raise ValueError(f"LLAMA_NP_THREADS is {asked!r}; set it to the number of threads, 1 or more")
         return int(asked)
     granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -166,7 +166,8 @@ def _write_end(file, count, size, start):
 
 # What torch.save would write
 
-PICKLED = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage", "float32": "FloatStorage"}
+PICKLED = {"bfloat16": "BFloat16Storage", "float16": "HalfStorage"}
+PICKLED |= {"float32": "FloatStorage", "float64": "DoubleStorage"}
 
 
 def write_pth(path, weights):

@@ -14,7 +14,7 @@ from llama_np.embeddings import embed
 from llama_np.layers import block
 from llama_np.linear import linear
 from llama_np.loss import cross_entropy, cross_entropy_backward
-from llama_np.params import Params
+from llama_np.params import Params, RopeScaling
 from llama_np.rmsnorm import rms_norm
 from llama_np.rope import apply_rotary_emb, precompute_freqs_cis
 from llama_np.swiglu import silu
@@ -221,7 +221,8 @@ def test_block_forward_is_block_document_by_document(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_loss_is_that_of_part_one_on_each_document_by_itself(seed):
-    params = random_params(seed)
+    scaling = RopeScaling(8.0, 1.0, 4.0, original_max_position_embeddings=8) if seed % 2 else None
+    params = replace(random_params(seed), rope_scaling=scaling)
     weights = random_weights(params, seed)
     lengths = [5, 1, 9, 2]
     ids, targets = a_batch(params, seed, lengths)

@@ -46,7 +46,7 @@ FIELDS = {
     "rope_theta": 10000.0,
     "max_seq_len": 24,
 }
-OPTIONAL = {"n_kv_heads", "ffn_dim_multiplier", "rope_theta", "max_seq_len"}
+OPTIONAL = {"n_kv_heads": 4, "ffn_dim_multiplier": 1.0, "rope_theta": 10000.0, "max_seq_len": 8192}  # to their defaults
 FRACTIONS = {"ffn_dim_multiplier", "norm_eps", "rope_theta"}
 RANKS = {bytes([value]): value for value in range(256)}
 FIRST, SECOND = "é".encode()
@@ -503,15 +503,17 @@ def test_the_folder_that_the_bad_ones_are_made_from_is_good(folder):
 
 @pytest.mark.parametrize("name", sorted(OPTIONAL))
 def test_fields_that_may_be_left_out_or_null(name, tmp_path):
-    for value in (..., None):
+    read = []
+    for value in (OPTIONAL[name], ..., None):
         fields(**{name: value})(tmp_path)
-        assert getattr(read_params(tmp_path / "params.json"), name, True)
+        read.append(read_params(tmp_path / "params.json"))
+    assert read[0] == read[1] == read[2]
 
 
 def test_other_tensors_and_fields_do_no_harm(folder):
     tensors(lambda arrays: arrays.update({"rope.freqs": np.ones(2, np.float32)}))(folder)
     entry("rope.freqs", note="a reader may skip this")(folder)
-    fields(use_scaled_rope=False, comment="a small model")(folder)
+    fields(use_scaled_rope=False, quantization_args=None, lora_args=None, comment="a small model")(folder)
     assert load(folder).params.dim == 16
 
 

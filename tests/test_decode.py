@@ -42,6 +42,16 @@ def test_the_next_token_is_the_likeliest_after_the_last_position():
 def test_of_equally_likely_tokens_the_first_is_taken():
     assert next_token(np.array([[1, 7, 7]], np.float32)) == 1
     assert [i for i, _ in likeliest(np.array([[7, 1, 7, 7]], np.float32), 3)] == [0, 2, 3]
+    # A short row is sorted by insertion, which keeps the order whatever the kind of sort; this one is longer.
+    assert [i for i, _ in likeliest(np.arange(1000, dtype=np.float32)[None] % 2, 500)] == list(range(1, 1000, 2))
+
+
+@pytest.mark.parametrize("best", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_numbers_are_refused(best):
+    row = [-np.inf, best, -np.inf]
+    assert next_token(np.array([row, [1, 2, 3]], np.float32)) == 2  # an earlier position is not asked
+    with pytest.raises(ValueError, match="the logits are not numbers"):
+        next_token(np.array([[1, 2, 3], row], np.float32))
 
 
 def test_likeliest_gives_ids_and_probabilities_best_first():

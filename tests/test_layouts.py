@@ -66,7 +66,7 @@ def write_hf(folder, weights, params, tokens, **changes):
     tensors = hf_tensors(weights, params.head_dim)
     if params.tied_output:
         del tensors["lm_head.weight"]
-    write_safetensors(tensors, folder / "model.safetensors")
+    write_safetensors(tensors, folder / "model.safetensors", {"format": "pt"})  # as transformers says of its files
     hugging_face.write_json(folder / "config.json", hugging_face.config_fields(params) | changes)
     fields = hugging_face.tokenizer_fields(tokens.ranks, tokens.special_tokens)
     hugging_face.write_json(folder / "tokenizer.json", fields)
@@ -193,6 +193,28 @@ def test_hugging_faces_form_goes_before_metas(tiny, tmp_path):
     assert load(tmp_path / "m").files == (tmp_path / "m" / "model.safetensors",)
 
 
+def test_a_single_file_goes_before_an_index(small, tmp_path):
+    folder = write_hf(tmp_path / "m", small[1], small[0], small[2])
+    index = {"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}  # left over: there is no such file
+    hugging_face.write_json(folder / "model.safetensors.index.json", index)
+    assert load(folder).files == (folder / "model.safetensors",)
+
+
+def test_metas_tokenizer_in_original_goes_before_one_beside_the_weights(small, tmp_path):
+    params, weights, tokens = small
+    folder = write_hf(tmp_path / "m", weights, params, tokens)
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"not ranks")
+    (folder / "original").mkdir()
+    tokenizer.save_ranks(tokens.ranks, folder / "original" / "tokenizer.model")
+    assert load(folder).tokenizer.ranks == tokens.ranks
+
+
+def test_a_variable_that_is_empty_is_none(monkeypatch):
+    monkeypatch.setenv("LLAMA_NP_MODEL", "")
+    assert load().files == (TINY / "model.safetensors",)
+
+
 def test_the_original_inside_is_a_folder_of_its_own(tiny, tmp_path):
     meta(tmp_path / "m", tiny)
     (tmp_path / "m").rename(tmp_path / "original")
@@ -214,7 +236,7 @@ def small():
     return params, random_weights(params, seed=1), Tokenizer(ranks)
 
 
-DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32}
+DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16, "float32": np.float32, "float64": np.float64}
 
 
 @pytest.mark.parametrize("form", ["hf", "safetensors", "pth"])
@@ -275,9 +297,12 @@ def test_an_output_that_is_only_equal_is_not_tied(small, tmp_path):
 
 def test_a_tied_model_whose_output_is_stored_again(small, tmp_path):
     params, weights, tokens = small
-    write_hf(tmp_path / "m", weights, params, tokens, tie_word_embeddings=True)  # transformers ties it all the same
-    model = load(tmp_path / "m")
-    assert model.weights["output.weight"] is model.weights["tok_embeddings.weight"]
+    for folder in (  # transformers ties it all the same
+        write_hf(tmp_path / "hf", weights, params, tokens, tie_word_embeddings=True),
+        write_form(tmp_path / "safetensors", "safetensors", weights, params, tokens, tied_output=True),
+    ):
+        model = load(folder)
+        assert model.weights["output.weight"] is model.weights["tok_embeddings.weight"]
 
 
 def test_matrices_that_torch_saved_transposed(small, tmp_path):
@@ -332,7 +357,7 @@ keys = st.one_of(
 
 
 @settings(deadline=None, max_examples=400)
-@given(keys, st.sampled_from([2, 4, 8, 12, 24]), st.sampled_from([*DTYPES.values(), np.float64]))
+@given(keys, st.sampled_from([2, 4, 8, 12, 24]), st.sampled_from(list(DTYPES.values())))
 def test_any_key_gives_what_the_whole_array_gives(key, head_dim, dtype):
     rows = np.arange(144).reshape(24, 6).astype(dtype)
     permuted = PermutedRows(rows, head_dim)
@@ -509,6 +534,7 @@ def test_ropes_of_every_age(tmp_path):
     plain = {"rope_type": "default", "rope_theta": 123.0}
     params = read_fields(tmp_path, rope_scaling=..., rope_theta=..., rope_parameters=plain)
     assert params.rope_theta == 123.0 and params.rope_scaling is None
+    assert read_fields(tmp_path, rope_parameters=plain) == params  # the new form goes before both of the old
     assert read_fields(tmp_path, rope_scaling=None).rope_scaling is None
     assert read_fields(tmp_path, rope_theta=...).rope_theta == 10000.0  # as in transformers
 
@@ -529,6 +555,7 @@ REFUSED_FIELDS = [
     ({"mlp_bias": True}, '"mlp_bias" is True; it must be false'),
     ({"quantization_config": {"quant_method": "bitsandbytes"}}, '"quantization_config" is .*; it must be null'),
     ({"head_dim": 128}, '"head_dim" is 128; in Llama 3 it must be 64'),
+    ({"head_dim": 32}, '"head_dim" is 32; in Llama 3 it must be 64'),
     ({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "the rope type is 'yarn'; it must be \"default\" or"),
     ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "the rope type is 'linear'; it must be"),
     ({"rope_scaling": {"rope_type": ["llama3"]}}, r"the rope type is \['llama3'\]; it must be"),
@@ -584,6 +611,7 @@ def test_a_field_of_any_kind_is_read_or_refused(tmp_path_factory, value):
         (128009, [1, 2], [128009]),
         (None, [1, 2], [1, 2]),
         (..., 128001, [128001]),
+        (0, 5, [0]),
         (None, None, None),
         (..., None, None),
     ],
@@ -593,6 +621,14 @@ def test_stop_ids(generation, config, expected, tmp_path):
     if generation is not ...:
         hugging_face.write_json(tmp_path / "generation_config.json", {"eos_token_id": generation, "top_p": 0.9})
     assert read_stop_ids(tmp_path) == expected
+
+
+@pytest.mark.parametrize("value", [-1, [128001, -1], True, [False], 1.5, "<|eot_id|>", ["1"], [[1]], {}])
+def test_stop_ids_that_are_refused(value, tmp_path):
+    for name in ("config.json", "generation_config.json"):  # the second is read first
+        hugging_face.write_json(tmp_path / name, {"eos_token_id": value})
+        with pytest.raises(ValueError, match=rf'[/\\]{name}: "eos_token_id" is .*; it must be a token id or a list'):
+            read_stop_ids(tmp_path)
 
 
 def test_stop_ids_reach_the_tokenizer_and_end_the_text(small, tmp_path):

@@ -57,6 +57,15 @@ def test_real_sizes(T, dtype):
     assert_right(x, weight, linear.linear(x, weight))
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_small_weight_takes_the_type_of_x(dtype):
+    weight = random_weight(1, 30, 20, dtype)
+    assert weight.size <= linear._SMALL
+    for kind in (np.float32, np.float64):
+        x = np.random.default_rng(0).standard_normal((3, 20)).astype(kind)
+        assert_right(x, weight, linear.linear(x, weight))
+
+
 @pytest.mark.parametrize("dtype", [BFLOAT16, np.dtype(np.float32)], ids=str)
 def test_leading_axes_and_float64(dtype):
     x = np.random.default_rng(0).standard_normal((2, 3, 512))
@@ -170,7 +179,7 @@ def test_cores_as_asked(asked, monkeypatch):
     assert asked() == 3
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " "])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " ", "²"])
 def test_cores_wrongly_asked(asked, monkeypatch, text):
     monkeypatch.setenv("LLAMA_NP_THREADS", text)
     with pytest.raises(ValueError, match=r"LLAMA_NP_THREADS is .* set it to the number of threads, 1 or more"):
@@ -191,7 +200,7 @@ def groups(tmp_path, monkeypatch):
     monkeypatch.setattr(cgroup, "_ROOT", tmp_path / "tree")
     monkeypatch.setattr(cgroup, "_OWN_GROUPS", tmp_path / "own")
     monkeypatch.delenv("LLAMA_NP_THREADS", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", {0: set(range(16))}.get, raising=False)  # 0: ourselves
     return write
 
 

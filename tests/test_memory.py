@@ -78,8 +78,22 @@ def test_a_cold_file_is_read_once(files, capsys):
 
 def test_what_does_not_fit_is_not_read(files, free_memory, capsys):
     forget(files)
-    free_memory(1_000_000)
+    free_memory(40_000_000)  # a byte too little
     assert warm_up(files) is None and capsys.readouterr().err == ""
+    assert not memory._in_memory(files[0])
+
+
+def test_one_cold_file_is_enough(files, monkeypatch):
+    monkeypatch.setattr(memory, "_in_memory", lambda path: path == files[1])
+    assert warm_up(files) > 0
+
+
+def test_a_page_that_must_be_waited_for_is_not_in_memory(files, monkeypatch):
+    def wait(*_):
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "RWF_NOWAIT", 8, raising=False)
+    monkeypatch.setattr(os, "preadv", wait, raising=False)
     assert not memory._in_memory(files[0])
 
 

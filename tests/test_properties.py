@@ -1,6 +1,7 @@
 """What must hold for any numbers: chapters 02 to 09 against properties, loops, and one number at a time."""
 
 import tracemalloc
+from itertools import pairwise
 
 import ml_dtypes
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from llama_np import forward
 from llama_np.attention import attention, attention_weights, causal_mask, softmax
 from llama_np.embeddings import embed
+from llama_np.layers import block, layer_outputs, output_logits
 from llama_np.multihead import concatenate_heads, group_queries, grouped_attention, multihead_attention
 from llama_np.params import Params, feed_forward_dim, weight_shapes
 from llama_np.qkv import project_qkv, split_heads
@@ -56,6 +58,13 @@ def test_embed_refuses_an_id_outside_the_table(ids, wrong):
         embed(ids, normal(0, 9, 4))
 
 
+def test_embed_takes_unsigned_ids_and_refuses_truth_values():
+    table = normal(0, 2, 4)
+    assert embed(np.array([1, 0], np.uint8), table).tolist() == table[[1, 0]].tolist()
+    with pytest.raises(ValueError, match="whole numbers"):
+        embed([True, False], table)  # as an index they would choose rows like a mask
+
+
 def test_embed_refuses_no_ids():
     with pytest.raises(ValueError, match="no token ids"):
         embed([], normal(0, 9, 4))
@@ -81,6 +90,7 @@ def test_rms_norm_scales_columns_and_lets_zeros_be():
     np.testing.assert_allclose(y, [[3 / 12.5**0.5, -40 / 12.5**0.5], [0, 0]], rtol=1e-5)
     # eps is added to the mean square, not to the root, and not to the sum.
     np.testing.assert_allclose(rms_norm(x, np.ones(2, np.float32), eps=12.5)[0], x[0] / 5, rtol=1e-6)
+    assert rms_norm(x, np.ones(2), eps=1e-5).dtype == np.float32  # a float64 weight widens nothing
 
 
 # ---- chapter 04: queries, keys, values ----
@@ -325,6 +335,18 @@ def test_forward_is_the_scalar_model(n_heads, n_kv_heads, theta):
     np.testing.assert_allclose(forward(weights, params, ids), loop, atol=1e-5)
 
 
+def test_layer_outputs_begin_with_the_embeddings_and_none_is_written_over():
+    weights, params, ids = random_model(8)
+    outputs = list(layer_outputs(weights, params, ids))
+    assert len(outputs) == params.n_layers + 1
+    np.testing.assert_array_equal(outputs[0], embed(ids, weights["tok_embeddings.weight"]))
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta)
+    for layer, (x, output) in enumerate(pairwise(outputs)):
+        expected = block(x, weights, params, layer, freqs_cis, causal_mask(len(ids)))
+        np.testing.assert_array_equal(output, expected)
+    np.testing.assert_array_equal(output_logits(outputs[-1], weights, params), forward(weights, params, ids))
+
+
 def test_forward_refuses_what_the_model_cannot_take():
     params = random_params(0)
     weights = random_weights(params, 0)
@@ -347,6 +369,8 @@ def test_forward_leaves_its_input_alone():
 
 def test_the_sizes_of_the_8b():
     assert LLAMA_3_8B.ffn_dim == 14336
+    # 2/3 of 16 is cut to 10, 1.16 times 10 to 11, and only then is it rounded up.
+    assert [feed_forward_dim(4, n, 1.16) for n in (1, 5)] == [11, 15] and feed_forward_dim(4, 1, 3.0) == 30
     assert LLAMA_3_8B.head_dim == 128
     assert LLAMA_3_8B.max_seq_len == 8192
     assert LLAMA_3_8B.n_parameters == 8_030_261_248

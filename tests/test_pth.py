@@ -277,6 +277,8 @@ ARCHIVES = {
     ),
     "pickle_of_half_a_gigabyte": (changed(0, hole=5 * 10**8), "data.pkl has 5000[0-9]{5} bytes"),
     "directory_of_half_a_gigabyte": (claims_directory_of(5 * 10**8), "its directory has 500000000 bytes"),
+    "pickle_past_the_limit": (changed(0, hole=2**20), "data.pkl has 1048[0-9]{3} bytes, more than 1048576"),
+    "directory_past_the_limit": (claims_directory_of(2**20 + 1), "its directory has 1048577 bytes"),
     "directory_of_many": (many_entries, "'model/data/1' overlaps"),
     "member_twice": ([*weights(a=tensor()), Member("model/data/0", bytes(24))], "'model/data/0' stands in .* twice"),
     "pickle_twice": ([*weights(a=tensor()), *weights(a=tensor())], "'model/data.pkl' stands in .* twice"),

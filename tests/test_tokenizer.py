@@ -259,7 +259,9 @@ def changed(line, to):
         (changed(5, "é 4".encode()), "line 5: it has bytes that are not ASCII"),
         (b"\xff\xfe" + changed(5, b"BA== 4"), "line 1: it has bytes that are not ASCII"),
         (b"version https://git-lfs.github.com/spec/v1\n", "line 1: the rank 'https:"),
+        (b" ".join(GOOD), "line 1: 'AA== 0 AQ== 1"),
         (changed(66, b"YWJj 65"), "the single byte 0x41 is not among its tokens"),
+        (changed(256, b"YWJj 255"), "the single byte 0xFF is not among its tokens"),
         (b"\n".join(GOOD[:100]), "the single byte 0x64 is not among its tokens"),
     ],
 )
