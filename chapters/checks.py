@@ -41,12 +41,17 @@ def _call(function, *arguments):
             warnings.simplefilter("ignore")
             return function(*arguments), None
     except Exception as error:
-        reason = str(error).split("\n")[0][:120]
+        reason = str(error).split("\n")[0][:160]
         return None, f"Not yet. Your function stopped with {type(error).__name__}: {reason}."
 
 
 def _copies(arguments):
     return [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
+
+
+def _first(problems):
+    """The first problem that is one; None if nothing is wrong."""
+    return next(filter(None, problems), None)
 
 
 def _touched(copies, arguments):
@@ -62,7 +67,7 @@ def _elsewhere(function, arguments, right, hint="What in your code holds for the
     copies = _copies(arguments)
     answer, problem = _call(function, *copies)
     try:
-        fits = np.shape(answer) == right.shape and np.allclose(np.asarray(answer, np.float64), right, 0.01, 0.001)
+        fits = np.shape(answer) == right.shape and np.allclose(np.asarray(answer, np.float64), right, 0.001, 0.001)
     except (TypeError, ValueError):
         fits = False
     if fits:
@@ -484,7 +489,7 @@ def nearest(function):
     numbers = _embeddings_list(found)
     hints = {
         (1, 5, 3): "A long vector has a large dot product with everything. What takes the lengths out?",
-        (3, 2, 4): "Those are the nearest by distance, or less the average row. Row 2 points as row 0 does.",
+        (3, 2, 4): "Those are nearest by distance, or by angle less the average row. Row 2 points as row 0 does.",
         (4, 5, 1): "Those are the least similar rows. Which end of the sorted list is wanted?",
         (1, 3, 2): "Those are the right rows, but the best comes last. Which way round is the list wanted?",
         (1, 2, 3): "Those are the right rows, in the order of their numbers. Which of them is the best?",
@@ -670,7 +675,7 @@ def token_by_token(function):
     elif np.allclose(found, right / weight, atol=1e-4):
         print("Not yet. Each row is its own now. What became of the weight?")
     else:
-        print("Not yet. Each row is its own now, but it is not row / rms * weight. Which mean is in the root?")
+        print("Not yet. Each row is its own now, but it is not row / rms * weight. Is a root there, and of what?")
 
 
 def _rmsnorm_row(row):
@@ -1115,7 +1120,7 @@ def rope_wavelengths(wavelengths):
     """Exercise 2: how many tokens each pair needs for one whole turn."""
     problems = (_rope_judge_wavelengths(wavelengths, *case) for case in ((8, 10000.0), (12, 500.0)))
     right = "Right. A turn is 2π radians, so a pair needs 2π / frequency tokens. Try the 8B's 128 and 500,000."
-    print(next((problem for problem in problems if problem), right))
+    print(_first(problems) or right)
 
 
 def _rope_judge_wavelengths(wavelengths, head_dim, theta):
@@ -1170,7 +1175,7 @@ def rope_pairs(rotate):
     """Exercise 3: the published rotation, mended."""
     problems = (_rope_judge_pairs(rotate, *case) for case in ((5, 8, 0), (3, 4, 2)))
     right = "Right. Numbers 0 and 1 make the first pair, 2 and 3 the second, and each returns to its place."
-    print(next((problem for problem in problems if problem), right))
+    print(_first(problems) or right)
 
 
 def _rope_judge_pairs(rotate, T, head_dim, start):
@@ -1215,7 +1220,7 @@ def rope_rows(to_neighbours):
     """Exercise 4: the rows of a Hugging Face wq or wk back in Meta's order."""
     problems = (_rope_judge_rows(to_neighbours, *case) for case in ((3, 8, 24), (2, 6, 5)))
     right = "Right. In each head the first half and the second half are laced together again, row by row."
-    print(next((problem for problem in problems if problem), right))
+    print(_first(problems) or right)
 
 
 def _rope_judge_rows(to_neighbours, n_heads, head_dim, dim):
@@ -1249,7 +1254,7 @@ def rope_positions(angles_of):
     cases += [(1000, 10000.0 ** (-np.arange(5) / 32))]
     problems = (_rope_judge_positions(angles_of, *case) for case in cases)
     right = "Right. 8,192 positions, 8,192 different turns: the digits are kept until cosine and sine are taken."
-    print(next((problem for problem in problems if problem), right))
+    print(_first(problems) or right)
 
 
 def _rope_judge_positions(angles_of, n_positions, freqs):
@@ -1288,7 +1293,7 @@ _ATTENTION_KEYS = np.array([[2.0, 1, 0], [0, 0, 2], [2, -1, 0], [-1, 1, 0]])
 
 
 def attention_shapes(answer):
-    """Exercise 1: the shapes of one head of 64 dimensions that reads 10 tokens."""
+    """Exercise 1: the shapes of one head with head_dim 64 that reads 10 tokens."""
     T, size = 10, 64
     right = {"scores": (T, T), "weights": (T, T), "output": (T, size), "minus infinities": 45, "first weight": 1}
     print(_attention_judge_shapes(answer, right, T, size))
@@ -1309,7 +1314,7 @@ def _attention_judge_shapes(answer, right, T, size):
         }
         return f"Not yet. {missing[0]!r} is still None. {hints[missing[0]]}"
     if given["scores"] == (size, size):
-        return "Not yet. Scores of 64 by 64 would compare dimensions with dimensions. Who asks whom here?"
+        return "Not yet. Scores of 64 by 64 would compare the numbers of a vector with each other. Who asks whom here?"
     if (T, size) in (given["scores"], given["weights"]):
         return "Not yet. A dot product of two vectors is one number. So how many numbers does one query get back?"
     if given["output"] == (T, T):
@@ -1405,7 +1410,7 @@ def newest_token(function):
     """Exercise 4: attention for the newest token alone."""
     problems = (_attention_judge_newest(function, *case) for case in ((5, 4, 1), (3, 9, 1), (5, 4, 200)))
     right = "Right. The newest query needs no mask and no other query: with old keys and values kept, one row will do."
-    print(next((problem for problem in problems if problem), right))
+    print(_first(problems) or right)
 
 
 def _attention_judge_newest(function, T, size, times):
@@ -1450,7 +1455,7 @@ def masked_weights(function):
     """Exercise 5: the mask in its place."""
     cases = ((5, 4, 5), (7, 3, 2))  # a window over all tokens is the causal mask
     problems = (_attention_judge_weights(function, *case) for case in cases)
-    problem = next((problem for problem in problems if problem), None) or _attention_judge_far(function)
+    problem = _first(problems) or _attention_judge_far(function)
     right = "Right. What is hidden is hidden before the shares are dealt out, so it takes none and leaves no trace."
     print(problem or right)
 
@@ -1479,8 +1484,11 @@ def _attention_judge_weights(function, T, size, window):
     sums = weights.sum(axis=-1)
     if not np.allclose(sums, 1, atol=1e-5):
         row = int(np.argmax(np.abs(sums - 1)))
-        late = np.isclose(sums[-1], 1) and sums.max() < 1.001
-        asks = "Who took the rest before the mask came?" if late else "By which sum is each of its numbers divided?"
+        asks = "By which sum is each of its numbers divided?"
+        if np.isclose(sums[-1], 1) and sums.max() < 1.001:
+            asks = "Who took the rest before the mask came?"
+        elif np.ptp(sums) < 1e-5:
+            asks = "So do all the others. What is done to the shares after the softmax?"
         return f"Not yet. Row {row} adds up to {sums[row]:.2f}. {asks}"
     if np.allclose(weights, _attention_softmax(q @ k.T + mask)):
         return "Not yet. The mask is in its place now, but the scores are no longer divided by √head_dim."
@@ -1892,6 +1900,9 @@ def feed_forward(function):
     x, w1, w3 = random.standard_normal((4, 6)), random.standard_normal((5, 6)), random.standard_normal((5, 6))
     w2 = random.standard_normal((6, 5))
     given, problem = _swiglu_array(function, x, w1, w2, w3)
+    if problem and "matmul" in problem:
+        sizes = f"x is {x.shape}, w1 and w3 are {w1.shape}, w2 is {w2.shape}"
+        return print(f"Not yet. Two arrays multiplied with @ do not fit: here {sizes}. What does linear turn over?")
     if problem:
         return print(problem)
     if given.shape != x.shape:
@@ -2009,8 +2020,8 @@ def exact_product(w1, w2, w3):
         return print(f"{text}. silu is nearly straight only close to 0: what makes two neurons exact anywhere?")
     worst = np.abs(given - a * b).argmax()
     token, right = f"({a[worst]:g}, {b[worst]:g})", a[worst] * b[worst]
-    off = abs(given[worst] - right)
-    seen = f"For the token {token} it gives {given[worst]:.4g} in place of {right:g}, {off:.2g} off"
+    off = float(f"{abs(given[worst] - right):.2g}")
+    seen = f"For the token {token} it gives {given[worst]:.4g} in place of {right:g}, {off:g} off"
     if np.allclose(given, -a * b, atol=1e-9):
         return print(f"Not yet. {seen}: the size is right, the sign is not. Which of the two neurons is taken off?")
     working = np.count_nonzero(w2[0] * w1.any(axis=1) * w3.any(axis=1))
@@ -2113,7 +2124,7 @@ def shapes_of_layers(answer):
 def parameters(function):
     """Exercise 2: the number of parameters."""
     sizes = [
-        (24, 5, 6, 2, 77, 50),  # first, for here no two mistakes that we name give the same number
+        (24, 5, 6, 2, 101, 50),  # first, for here no two mistakes that we name give the same number
         (4096, 32, 32, 8, 128256, 14336),
         (128, 32, 8, 2, 1024, 192),
         (2048, 5, 16, 16, 77, 900),
@@ -2407,7 +2418,7 @@ def best_at_every_position(function):
 
 def _decode_best(function):
     cases = [(_DECODE_LOGITS, 2), (_DECODE_MORE_LOGITS, 200), (_DECODE_LOGITS, 6)]
-    return next(filter(None, (_decode_best_of(function, logits, n) for logits, n in cases)), None)
+    return _first(_decode_best_of(function, logits, n) for logits, n in cases)
 
 
 def _decode_best_of(function, logits, n):
@@ -3157,7 +3168,7 @@ def tiled(function):
         if not right.all():
             if whole < n_out and right[:whole].all() and not right[whole:].any():
                 return print(
-                    f"Not yet. {case} the last {n_out - whole} results are wrong. Which rows are in no full tile?"
+                    f"Not yet. {case} the results from row {whole} on are wrong. Which rows are in no full tile?"
                 )
             start = (n_out - 1) // tile * tile
             if right[:start].all() and not right[start:].any() and start:

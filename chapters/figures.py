@@ -822,7 +822,7 @@ def ranked(labels, values, marked, kind, title="", figsize=(7, 3.8)):
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
     axes.set(title=title, xlabel="how strongly the neuron fires")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     plt.show()
 
 
@@ -915,7 +915,7 @@ def along_the_prompt(tokens, probabilities, guesses, figsize=(9, 4.2)):
     axes.set_xticks(range(len(tokens)), [_decode_label(token) for token in tokens], rotation=90)
     axes.set(xlabel="the token that came", ylabel="probability it was given", ylim=(0, 1.15))
     axes.set_yticks(np.linspace(0, 1, 6))
-    axes.set_title("blue: it was the likeliest; orange: the model's own guess is written above")
+    axes.set_title("blue: it was the likeliest; orange (if any): the model's own guess is written above")
     plt.show()
 
 

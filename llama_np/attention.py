@@ -8,12 +8,15 @@ import numpy as np
 
 
 def causal_mask(n_positions):
-    """What is added to the scores: 0 where a query may look, -inf above the diagonal. [T, T] float32."""
+    """Added to the scores: 0 where a query may look, -inf above the diagonal. [T, T] float32."""
     return np.triu(np.full((n_positions, n_positions), -np.inf, np.float32), 1)
 
 
 def softmax(x):
-    """Turn the last axis into numbers from 0 to 1 that add up to 1. The maximum is taken off so exp cannot overflow."""
+    """Turn the last axis into numbers from 0 to 1 that add up to 1.
+
+    The maximum is taken off so that exp cannot overflow.
+    """
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     e /= e.sum(axis=-1, keepdims=True)
     return e
@@ -22,7 +25,8 @@ def softmax(x):
 def attention_weights(q, k, mask):
     """How much each query takes from each key.
 
-    q: [..., T, head_dim]; k: [..., T, head_dim]; mask: [T, T]. Returns [..., T, T], each row adding up to 1.
+    q: [..., T, head_dim]; k: [..., T, head_dim]; mask: [T, T].
+    Returns [..., T, T], each row adding up to 1.
     """
     scale = q.shape[-1] ** -0.5
     scores = (q * scale) @ k.swapaxes(-1, -2)  # [..., T, T]

@@ -194,10 +194,11 @@ def _several(names):
 
 
 def map_safetensors(path):
-    """Map every tensor of a safetensors file without reading it. Returns a dict from name to read-only array.
+    """Map every tensor of a safetensors file, reading none: a dict from name to read-only array.
 
-    The library's own loader copies every tensor; here it only checks the header, and the offsets are mapped.
-    Format: 8 bytes with the header's length N, N bytes of JSON, then the numbers, at offsets the JSON gives.
+    The library's own loader copies every tensor; here it only checks the header, and the offsets are
+    mapped. Format: 8 bytes with the header's length N, N bytes of JSON, then the numbers, at offsets
+    that the JSON gives.
     """
     path = Path(path)
     if not path.is_file():

@@ -14,7 +14,7 @@ from itertools import product
 from typing import NamedTuple
 from zlib import crc32
 
-from llama_np.facts import FACTS, PHRASINGS, ULTIMATE, is_seen, phrase
+from llama_np.facts import FACTS, PHRASINGS, ULTIMATE, Fact, is_seen, phrase
 
 GIRLS = "anna mia lily eva zoe amy rosa nora ruth ida lucy jane".split()
 BOYS = "tom ben sam max leo dan jack finn hugo adam omar paul".split()
@@ -80,7 +80,6 @@ class Question(NamedTuple):
     kind: str  # "colour", "who", …; for facts the phrasing; "sum"
     subject: str = ""  # for facts: relation and subject
     seen: bool = False  # whether training may show exactly this
-    turned: bool = False  # for facts: whether the prompt has the answer and asks for the subject
 
 
 def documents(seed, shares=SHARES):
@@ -412,19 +411,21 @@ def fact_document(random):
 def fact_questions():
     """Every fact in every phrasing, without and with a trailing space, as Questions."""
     return [
-        Question(
-            [prompt + space],
-            answer,
-            phrasing,
-            f"{fact.relation}: {fact.subject}",
-            is_seen(fact, phrasing),
-            turned=answer == fact.subject,
-        )
+        Question([prompt + space], answer, phrasing, f"{fact.relation}: {fact.subject}", is_seen(fact, phrasing))
         for fact in FACTS
         for phrasing in PHRASINGS[fact.relation]
         for prompt, answer in [phrase(fact, phrasing)]
         for space in ("", " ")
     ]
+
+
+def turned_questions():
+    """Opposites asked the way round that no document says them ("the opposite of cold is"), as Questions."""
+    opposites = [fact for fact in FACTS if fact.relation == "opposite"]
+    said = {fact.subject for fact in opposites}
+    turned = [Fact("opposite", fact.answer, fact.subject) for fact in opposites if fact.answer not in said]
+    asked = [phrase(fact, "say") for fact in turned]
+    return [Question([prompt], answer, "say") for prompt, answer in asked]
 
 
 def _some_phrasing(random, fact):

@@ -22,14 +22,14 @@ def next_token(logits):
 
 
 def likeliest(logits, n):
-    """The n likeliest next tokens after the last position, best first. Returns a list of (id, probability)."""
+    """The n likeliest next tokens after the last position, best first: a list of (id, probability)."""
     probabilities = softmax(logits[-1])  # [V]
     best = np.argsort(-probabilities, kind="stable")[:n]
     return [(int(i), float(probabilities[i])) for i in best]
 
 
 def generate(weights, params, ids, max_new_tokens, stop_ids=()):
-    """Yield new token ids one by one, always the likeliest, until a stop id, the count or the context's end.
+    """Yield new ids one by one, always the likeliest, until a stop id, the count or the context's end.
 
     ids: the prompt, T integers. A stop id ends the text and is not yielded. Raises what forward raises.
     """

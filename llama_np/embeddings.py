@@ -9,7 +9,8 @@ import numpy as np
 def embed(ids, table):
     """Look up the row of each token id.
 
-    ids: T integers; table: [V, D], bfloat16 or float32 (`tok_embeddings.weight`). Returns x: [T, D] float32.
+    ids: T integers; table: [V, D], bfloat16 or float32 (`tok_embeddings.weight`).
+    Returns x: [T, D] float32.
     Raises ValueError if there are no ids, or one is not a whole number from 0 to V-1.
     """
     ids = np.asarray(ids)
@@ -19,5 +20,6 @@ def embed(ids, table):
         raise ValueError("token ids must be whole numbers in one row, as the tokenizer makes them")
     wrong = np.flatnonzero((ids < 0) | (ids >= len(table)))
     if wrong.size:
-        raise ValueError(f"token id {ids[wrong[0]]} at position {wrong[0]}: this table has ids 0 to {len(table) - 1}")
+        first, last = wrong[0], len(table) - 1
+        raise ValueError(f"token id {ids[first]} at position {first}: this table has ids 0 to {last}")
     return table[ids].astype(np.float32)  # [T, D]

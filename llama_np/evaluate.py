@@ -15,7 +15,15 @@ from llama_np.__main__ import QUESTION
 from llama_np.attention import attention_weights, causal_mask, softmax
 from llama_np.checkpoint import load
 from llama_np.command_line import Parser, run
-from llama_np.corpus import WORDS, documents, fact_questions, recall_questions, story_openings, sum_questions
+from llama_np.corpus import (
+    WORDS,
+    documents,
+    fact_questions,
+    recall_questions,
+    story_openings,
+    sum_questions,
+    turned_questions,
+)
 from llama_np.decode import generate
 from llama_np.layers import forward, layer_outputs, output_logits
 from llama_np.loss import cross_entropy
@@ -51,17 +59,11 @@ def answer(model, pieces, max_new_tokens=24):
 
 
 def question_sets():
-    """Everything that is asked, by the name it has in the report: a dict from name to a list of Questions.
-
-    Facts turned round stand by themselves, since a model that has read "a is b" need not know what b is (Berglund et
-    al., "The Reversal Curse", 2023).
-    """
+    """Everything that is asked, by the name it has in the report: a dict from name to a list of Questions."""
     facts = fact_questions()
-    unseen = [question for question in facts if not question.seen]
     return {
         "facts, in phrasings it was trained on": [question for question in facts if question.seen],
-        "facts, in phrasings it never saw for them": [question for question in unseen if not question.turned],
-        "facts it never saw turned round": [question for question in unseen if question.turned],
+        "facts, in phrasings it never saw for them": [question for question in facts if not question.seen],
         "recall in stories of new combinations": recall_questions(HELD_OUT_SEED, N_RECALL),
         "the same, asked as a chat": recall_questions(HELD_OUT_SEED, N_RECALL // 3, chat=True),
         "sums it never saw": sum_questions(),
@@ -189,6 +191,7 @@ def write_report(model, answers, out):
     line(f"The question is answered {sure.best!r}, {n_tokens} token, with probability {sure.probability:.4f};")
     line(f"its logit leads that of the runner-up {sure.second!r} by {sure.lead:.2f}.\n")
     _report_answers(answers, line)
+    _report_turned(model, line)
     _report_layers(model, line)
     _report_heads(model, line)
     line("\nFive stories, written greedily from their first words:\n")
@@ -201,6 +204,14 @@ def _report_answers(answers, line):
     for name, questions in question_sets().items():
         right = sum(question.answer == text for question, text in zip(questions, answers[name], strict=True))
         line(f"| {name} | {len(questions)} | {100 * right / len(questions):.1f} % |")
+
+
+def _report_turned(model, line):
+    """Who has read that a is b need not know what b is (Berglund et al., "The Reversal Curse", 2023)."""
+    questions = turned_questions()
+    right = sum(answer(model, question.prompt) == question.answer for question in questions)
+    asked = f"Opposites, asked the way round that training never says them ({questions[0].prompt[0]!r})"
+    line(f"\n{asked}: {right} of {len(questions)} right.")
 
 
 def _report_layers(model, line):

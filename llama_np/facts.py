@@ -36,7 +36,7 @@ _TABLE = {
     """,
     "colour": """
         grass = green; snow = white; blood = red; the clear sky = blue; coal = black; a lemon = yellow;
-        chocolate = brown; milk = white; a ripe banana = yellow; a carrot = orange; an elephant = grey; a crow
+        wood = brown; milk = white; a ripe banana = yellow; a carrot = orange; an elephant = grey; a crow
         = black; a polar bear = white; a flamingo = pink; an emerald = green; a ruby = red; a ripe strawberry
         = red; salt = white; a pumpkin = orange; soot = black; spinach = green
     """,
@@ -229,7 +229,7 @@ PHRASINGS = {
         "say": "{subject} is | {answer}",
         "ask": "what is {subject}? | {answer}",
         "know": "everyone knows what {subject} is. it is | {answer}",
-        "call": "{subject} is called | {answer}",
+        "call": "{subject} has the name | {answer}",
         "tell": "tell me what {subject} is. it is | {answer}",
     },
     "ultimate": {
@@ -261,11 +261,15 @@ def phrase(fact, phrasing):
 
 
 def held_out(fact):
-    """The name of the one phrasing of this fact that training never shows, or None (half of the facts)."""
+    """The name of the one phrasing of this fact that training never shows, or None (half of the facts).
+
+    Never a phrasing that asks for the subject: who has only read that a is b does not know what b is (Berglund et
+    al., "The Reversal Curse", 2023), so that a model could not complete it.
+    """
     chance = crc32(f"{fact.relation} {fact.subject}".encode())
     if fact == ULTIMATE or chance % 10 < 5:
         return None
-    names = list(PHRASINGS[fact.relation])
+    names = [name for name, phrasing in PHRASINGS[fact.relation].items() if not phrasing.endswith("{subject}")]
     return names[chance // 10 % len(names)]
 
 

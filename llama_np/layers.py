@@ -29,15 +29,16 @@ def block(x, weights, params, layer, freqs_cis, mask):
 
 
 def layer_outputs(weights, params, ids):
-    """The residual stream on its way through the model: yields x: [T, D] as embedded, then after each layer.
+    """The residual stream on its way: yields x: [T, D] as embedded, then after each layer.
 
-    ids: T integers. Raises ValueError for no ids, an id outside the vocabulary, or more ids than max_seq_len.
+    ids: T integers. Raises ValueError for no ids, one outside the vocabulary, or over max_seq_len ids.
     """
-    if len(ids) > params.max_seq_len:
-        raise ValueError(f"{len(ids)} tokens do not fit this model's context of {params.max_seq_len}: shorten the text")
+    longest = params.max_seq_len
+    if len(ids) > longest:
+        raise ValueError(f"{len(ids)} tokens do not fit this model's context of {longest}: shorten the text")
     x = embed(ids, weights["tok_embeddings.weight"])  # [T, D]
-    scaling = params.rope_scaling
-    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), params.rope_theta, scaling)  # [T, head_dim / 2]
+    theta, scaling = params.rope_theta, params.rope_scaling
+    freqs_cis = precompute_freqs_cis(params.head_dim, len(ids), theta, scaling)  # [T, head_dim / 2]
     mask = causal_mask(len(ids))  # [T, T]
     yield x
     for layer in range(params.n_layers):
@@ -46,7 +47,7 @@ def layer_outputs(weights, params, ids):
 
 
 def output_logits(x, weights, params):
-    """The last norm and the output matrix. x: [T, D], any layer's output. Returns logits: [T, V] float32."""
+    """The last norm and the output matrix. x: [T, D], from any layer. Returns logits: [T, V] float32."""
     return linear(rms_norm(x, weights["norm.weight"], params.norm_eps), weights["output.weight"])
 
 

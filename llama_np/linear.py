@@ -25,8 +25,8 @@ _QUICK = 900_000
 def linear(x, weight):
     """Multiply every row of x by a weight matrix stored as [out, in], as Meta's files store it.
 
-    x: [T, in] float32 (any number of leading axes); weight: [out, in], bfloat16 or any float no wider than x's.
-    Returns [T, out] in x's dtype. The weights are widened to it, never rounded.
+    x: [T, in] float32 (any number of leading axes); weight: [out, in], bfloat16 or any float no wider
+    than x's. Returns [T, out] in x's dtype. The weights are widened to it, never rounded.
     Raises ValueError if the two inner dimensions differ.
     """
     n_out, n_in = weight.shape
@@ -44,7 +44,7 @@ def tiled_product(x, weight):
     """
     out = np.empty((len(weight), len(x)), x.dtype)  # [out, T]
     tile = tile_rows(*x.shape)
-    starts = iter(range(0, len(weight), tile))  # one for all threads: whoever is done takes the next tile
+    starts = iter(range(0, len(weight), tile))  # for all threads: whoever is done takes the next
 
     def work():
         scratch = np.empty((tile, x.shape[1]), x.dtype)

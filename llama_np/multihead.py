@@ -20,12 +20,12 @@ def group_queries(q, n_kv_heads):
 
 
 def concatenate_heads(heads):
-    """Put the heads of each token end to end. heads: [n_heads, T, head_dim]. Returns [T, n_heads * head_dim]."""
+    """Each token's heads, end to end. heads: [n_heads, T, head_dim]. Returns [T, n_heads * head_dim]."""
     return heads.swapaxes(0, 1).reshape(heads.shape[1], -1)
 
 
 def grouped_attention(q, k, v, mask):
-    """Attention for all heads; keys and values are broadcast over their group, never repeated in memory.
+    """Attention for all heads; keys and values are broadcast over their group, never copied.
 
     q: [n_heads, T, head_dim]; k, v: [n_kv_heads, T, head_dim]. Returns [n_heads, T, head_dim].
     """
@@ -34,9 +34,10 @@ def grouped_attention(q, k, v, mask):
 
 
 def multihead_attention(x, wq, wk, wv, wo, freqs_cis, mask):
-    """The whole of attention in one layer, from normalised vectors to what is added to the residual stream.
+    """Attention in one layer, whole: from normalised vectors to what is added to the residual stream.
 
-    x: [T, D]; wq, wk, wv, wo: the layer's matrices; freqs_cis: [T, head_dim / 2]; mask: [T, T]. Returns [T, D].
+    x: [T, D]; wq, wk, wv, wo: the layer's matrices; freqs_cis: [T, head_dim / 2]; mask: [T, T].
+    Returns [T, D].
     """
     head_dim = 2 * freqs_cis.shape[-1]
     q, k, v = project_qkv(x, wq, wk, wv, head_dim)

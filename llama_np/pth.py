@@ -197,7 +197,7 @@ def _pop(stack, count):
 
 
 def _stand_in(name):
-    """What stands for a name that the pickle wants imported. name: the module, a space, the name in it."""
+    """What stands for a name that the pickle wants imported. name: module, a space, the name in it."""
     if name in _STAND_INS:
         return _STAND_INS[name]
     if name.startswith("torch ") and name.endswith("Storage"):
@@ -235,8 +235,8 @@ _MAKES = {
     "SETITEMS": (1, _fill),
     "STACK_GLOBAL": (2, lambda *names: _stand_in(" ".join(names))),
     "BINPERSID": (1, lambda fields: _Storage(*fields)),
-    "REDUCE": (2, lambda function, arguments: function(*arguments)),  # the only functions there: _STAND_INS
-    "BUILD": (2, lambda value, state: value),  # torch hangs version numbers on its dict; no tensor needs them
+    "REDUCE": (2, lambda function, arguments: function(*arguments)),  # one of _STAND_INS
+    "BUILD": (2, lambda value, state: value),  # version numbers, which no tensor needs
 }
 _TO_MARK = {"TUPLE", "SETITEMS"}
 

@@ -7,7 +7,7 @@ from llama_np.linear import linear
 
 
 def split_heads(x, head_dim):
-    """Cut each row into heads. x: [T, n * head_dim]. Returns [n, T, head_dim], a view: nothing is copied."""
+    """Cut each row into heads. x: [T, n * head_dim]. Returns a view of it, [n, T, head_dim]."""
     return x.reshape(len(x), -1, head_dim).swapaxes(0, 1)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 def rms_norm(x, weight, eps):
     """Divide each row by its root mean square, then scale each column.
 
-    x: [T, D] float32; weight: [D]; eps: keeps a row of zeros from dividing by zero. Returns [T, D] in x's dtype.
+    x: [T, D] float32; weight: [D]; eps: keeps a row of zeros from dividing by zero.
+    Returns [T, D] in x's dtype.
     """
     mean_square = np.mean(x * x, axis=-1, keepdims=True)  # [T, 1]
     return x / np.sqrt(mean_square + eps) * weight.astype(x.dtype)

@@ -11,7 +11,8 @@ import numpy as np
 def precompute_freqs_cis(head_dim, n_positions, theta, scaling=None):
     """The turn of every pair at every position, as complex numbers of length 1.
 
-    Pair i turns by theta ** (-2 i / head_dim) radians a position; scaling: Params.rope_scaling, None for Llama 3.
+    Pair i turns by theta ** (-2 i / head_dim) radians a position.
+    scaling: Params.rope_scaling, None for Llama 3.
     Returns [n_positions, head_dim / 2] complex64.
     """
     freqs = theta ** (-np.arange(0, head_dim, 2) / head_dim)  # [head_dim / 2]
@@ -22,11 +23,12 @@ def precompute_freqs_cis(head_dim, n_positions, theta, scaling=None):
 
 
 def scale_freqs(freqs, scaling):
-    """Slow the slow pairs down, so that Llama 3.1 reaches further than the texts it was first trained on (chapter 13).
+    """Slow the slow pairs down, so that Llama 3.1 reaches further than the texts it was first trained on.
 
-    freqs: [head_dim / 2], radians a position; scaling: Params.rope_scaling. A pair that makes high_freq_factor turns or
-    more within original_max_position_embeddings positions stays as it is; one that makes low_freq_factor or fewer turns
-    by 1 / factor of its angle; between the two it changes over in proportion. Returns [head_dim / 2].
+    freqs: [head_dim / 2], radians a position; scaling: Params.rope_scaling. A pair that makes
+    high_freq_factor turns or more within original_max_position_embeddings positions stays as it is; one
+    that makes low_freq_factor or fewer turns by 1 / factor of its angle; between the two it changes over
+    in proportion. Returns [head_dim / 2]. Chapter 13 builds it.
     Source: apply_scaling in Meta's llama-models, models/llama3/model.py.
     """
     low, high = scaling.low_freq_factor, scaling.high_freq_factor

@@ -16,7 +16,7 @@ def sigmoid(x):
 
 
 def silu(x):
-    """x times its own sigmoid: nearly 0 for very negative x, nearly x for large x. Keeps shape and dtype."""
+    """x times its own sigmoid: near 0 for very negative x, near x for large x. Keeps shape and dtype."""
     return x * sigmoid(x)
 
 

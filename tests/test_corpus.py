@@ -158,9 +158,11 @@ def test_pieces_are_text():
             assert piece in corpus.SPECIAL or "<|" not in piece
 
 
-def test_documents_hardly_repeat():
+def test_no_document_comes_twice_but_chats_of_one_question():
     texts = Counter(map(corpus.text_of, stream()))
-    assert len(texts) > 0.998 * len(stream())
+    again = [text for text, times in texts.items() if times > 1]
+    assert all(text.startswith("user") and text.count("assistant\n") == 1 for text in again)
+    assert len(texts) >= 0.998 * len(stream())
 
 
 def test_chats_follow_the_format():
@@ -404,8 +406,6 @@ def test_sum_and_fact_questions_and_openings():
     assert len({question.prompt[0] for question in questions}) == len(questions)
     assert any(question.prompt == [PROMPT] and question.answer == "42" for question in questions)
     assert all("." not in q.answer and q.answer == q.answer.strip() for q in questions)
-    turned = {q.prompt[0]: q.turned for q in questions}
-    assert turned["cairo is the capital of"] and not turned["the capital of egypt is"]
     openings = corpus.story_openings(seed=1, n=50)
     assert openings == corpus.story_openings(seed=1, n=50) and len(set(openings)) > 40
 
@@ -413,14 +413,29 @@ def test_sum_and_fact_questions_and_openings():
 # ---- the facts ----
 
 
-def test_no_fact_twice_and_no_prompt_with_two_answers():
-    assert len(FACTS) > 200 and len(set(FACTS)) == len(FACTS)
-    answers = {}
+def test_a_fact_that_asks_for_its_subject_is_never_held_out():
     for fact in FACTS:
-        for phrasing in PHRASINGS[fact.relation]:
-            prompt, answer = phrase(fact, phrasing)
-            assert answers.setdefault(prompt, answer) == answer, prompt
-            assert not re.search(r"[{}|]|  ", prompt + answer)
+        phrasing = held_out(fact)
+        assert phrasing is None or phrase(fact, phrasing)[1] != fact.subject, fact
+    assert phrase(FACTS[0], "of") == ("paris is the capital of", "france")
+
+
+def test_no_document_turns_an_opposite_round():
+    prompts = {question.prompt[0]: question.answer for question in corpus.turned_questions()}
+    assert len(prompts) > 30 and prompts["the opposite of cold is"] == "hot"
+    asked = re.compile("|".join(prompts))
+    assert not any(asked.search(corpus.text_of(document)) for document in stream())
+
+
+def test_no_fact_twice_and_no_prompt_with_two_answers():
+    """Nor may the prompt of one fact go on to be another sentence: "chocolate is" brown, and made from cocoa."""
+    assert len(FACTS) > 200 and len(set(FACTS)) == len(FACTS)
+    said = [phrase(fact, phrasing) for fact in FACTS for phrasing in PHRASINGS[fact.relation]]
+    assert len(dict(said)) == len(set(said))
+    for prompt, answer in said:
+        assert not re.search(r"[{}|]|  ", prompt + answer)
+        other = [p for p, _ in said if p.startswith(prompt + " ") and not p.startswith(f"{prompt} {answer}")]
+        assert not other, (prompt, other)
 
 
 # ---- the question of this course ----

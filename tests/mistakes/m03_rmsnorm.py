@@ -78,12 +78,17 @@ MISTAKES = [
     ("3", _norm("return x / np.sqrt(np.mean(x * x, axis=-1) + eps) * weight"), "Does the mean keep its axis"),
     ("3", _norm("return x / np.sqrt(np.sum(x * x, -1, keepdims=True) + eps) * weight"), "Sum or mean"),
     ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps)"), "What became of the weight"),
-    ("3", _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True)) * weight"), "Where is eps added"),
+    (
+        "3",
+        _norm("return x / np.sqrt(np.mean(x * x, -1, keepdims=True)) * weight"),
+        "small beside it. Where is eps added",
+    ),
     (
         "3",
         _norm(CENTRED, "return rms_norm(centred, weight, eps)"),
         "it is not row / rms * weight",
     ),
+    ("3", _norm("return x / (np.mean(x * x, axis=-1, keepdims=True) + eps) * weight"), "Is a root there"),
     ("3", _norm("x /= np.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)", "return x * weight"), "changed an array"),
     ("3", _norm("return x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / 3 + eps) * weight"), "number written in"),
     ("3", _norm("return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5) * weight"), "number written in"),

@@ -48,7 +48,7 @@ check.masked_weights(my_weights)
 
 
 MISTAKES = [
-    ("1", _shapes(scores=(64, 64)), "compare dimensions with dimensions"),
+    ("1", _shapes(scores=(64, 64)), "compare the numbers of a vector with each other"),
     ("1", _shapes(weights=(10, 64)), "A dot product of two vectors is one number"),
     ("1", _shapes(output=(10, 10)), "how long is one value?"),
     ("1", _shapes(hidden=55), "hide each token from itself too"),
@@ -150,9 +150,14 @@ MISTAKES = [
         "e to the 0 is 1, not 0",
     ),
     ("5", _weights("    return softmax(q @ k.T + mask)"), "no longer divided by √head_dim"),
-    ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]))"), "at most 5, row"),
+    (
+        "5",
+        _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]))"),
+        "at most 5, row 1 gives 0.91 of its weight to tokens that the mask hides",
+    ),
     ("5", _weights("    return softmax(q @ k.T / np.sqrt(q.shape[-1]) + causal_mask(len(q)))"), "at most 2, row"),
     ("5", _weights("    return softmax(q @ k.T / 2 + mask)"), "differ from attention_weights'"),
+    ("5", _weights("    return softmax(q @ k.T + mask) / np.sqrt(q.shape[-1])"), "to the shares after the softmax?"),
     (
         "5",
         _weights("    q *= q.shape[-1] ** -0.5\n    return softmax(q @ k.T + mask)"),

@@ -200,6 +200,17 @@ check.feed_forward(my_feed_forward)
         "3",
         """
 def my_feed_forward(x, w1, w2, w3):
+    return (silu(linear(x, w1)) * linear(x, w3)) @ w2
+
+
+check.feed_forward(my_feed_forward)
+""",
+        "w2 is (6, 5). What does linear turn over?",
+    ),
+    (
+        "3",
+        """
+def my_feed_forward(x, w1, w2, w3):
     x += linear(silu(linear(x, w1)) * linear(x, w3), w2)
     return x
 
@@ -434,7 +445,7 @@ my_w3 = np.array([[0.0, 1.0], [0.0, 0.0]])
 my_w2 = np.array([[-0.01, 0.0]])
 check.exact_product(my_w1, my_w2, my_w3)
 """,
-        "off, with one neuron at work",
+        "it gives 0 in place of 200, 200 off, with one neuron at work",
     ),
     (
         "5",

@@ -76,6 +76,17 @@ check.parameters(my_parameters)
         "2",
         """
 def my_parameters(p):
+    return p.n_layers * (4 * p.dim * p.dim + 3 * p.ffn_dim * p.dim)
+
+
+check.parameters(my_parameters)
+""",
+        "as large as wq; and not all is a layer's matrix",
+    ),
+    (
+        "2",
+        """
+def my_parameters(p):
     layer = 4 * p.dim * p.dim + 3 * p.ffn_dim * p.dim + 2 * p.dim
     return p.n_layers * layer + 2 * p.vocab_size * p.dim + p.dim
 
