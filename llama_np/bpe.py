@@ -27,7 +27,7 @@ def split(text):
 
 
 def train(text, n_merges):
-    """Learn up to n_merges tokens: a dict, bytes to rank, 256 bytes first. Source: arXiv:1508.07909."""
+    """Learn up to n_merges tokens: a dict, bytes to rank, single bytes first. Source: arXiv:1508.07909."""
     ranks = {bytes([value]): value for value in range(256)}
     counted = Counter(split(text)).items()
     pieces = [([bytes([value]) for value in s.encode()], times) for s, times in counted]
@@ -69,7 +69,7 @@ def merge(piece, ranks):
 def encode(text, ranks):
     """Turn text into its token ids, the same as tiktoken's. Raises ValueError for half a character."""
     pieces = [piece.encode() for piece in split(text)]
-    tokens = [[piece] if piece in ranks else merge(piece, ranks) for piece in pieces]  # whole first
+    tokens = [[piece] if piece in ranks else merge(piece, ranks) for piece in pieces]  # whole-piece rule
     return [ranks[token] for parts in tokens for token in parts]
 
 

@@ -25,7 +25,7 @@ def concatenate_heads(heads):
 
 
 def grouped_attention(q, k, v, mask):
-    """Attention for all heads; keys and values are broadcast over their group, never copied.
+    """Attention for all heads; keys and values are broadcast over their group, never repeated.
 
     q: [n_heads, T, head_dim]; k, v: [n_kv_heads, T, head_dim]. Returns [n_heads, T, head_dim].
     """

@@ -11,7 +11,7 @@ from llama_np import forward, load
 from llama_np.__main__ import QUESTION, main
 from llama_np.attention import softmax
 from llama_np.checkpoint import TINY
-from llama_np.corpus import recall_questions, turned_questions
+from llama_np.corpus import fact_questions, recall_questions, turned_questions
 from llama_np.decode import next_token
 from llama_np.evaluate import (
     N_DOCUMENTS,
@@ -103,12 +103,8 @@ def loss_added(tiny):
     return [held_out_loss(without_layer(tiny, layer), documents) - whole for layer in range(tiny.params.n_layers)]
 
 
-def test_most_layers_help_on_held_out_text(loss_added):
-    assert sum(added > 0.0005 for added in loss_added) >= 28
-
-
 def test_every_layer_helps_on_held_out_text(loss_added):
-    assert min(loss_added) > 0.0002
+    assert min(loss_added) > 0.0005
 
 
 def test_the_answer_comes_over_several_layers(tiny):
@@ -140,7 +136,8 @@ def test_facts(tiny, title, least):
 
 def test_a_fact_is_not_known_the_other_way_round(tiny):
     """As Berglund et al., "The Reversal Curse", 2023, found in large models; the README says so."""
-    assert share_right(tiny, turned_questions()) < 0.1
+    told = [q for q in fact_questions() if q.seen and q.kind == "say" and q.subject.startswith("opposite: ")]
+    assert share_right(tiny, told) >= 0.95 and share_right(tiny, turned_questions()) < 0.1
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -153,7 +150,8 @@ def test_the_report_beside_the_weights_is_theirs(tiny):
     report = (TINY / "evaluation.md").read_text(encoding="utf-8")
     said = re.search(r"probability ([\d.]+);\s+its logit leads that of the runner-up '.*' by ([\d.]+)\.\n", report)
     sure = margin(tiny, QUESTION)
-    assert [float(number) for number in said.groups()] == pytest.approx([sure.probability, sure.lead], abs=0.01)
+    probability, lead = map(float, said.groups())
+    assert probability == pytest.approx(sure.probability, abs=0.0001) and lead == pytest.approx(sure.lead, abs=0.01)
 
 
 def test_everything_together_is_under_8_mb():
