@@ -7,9 +7,10 @@ fits in memory. Left out: weights cut into parts for several machines (chapter 1
 import json
 import os
 import warnings
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +22,7 @@ from llama_np.hugging_face import PermutedRows, name_in_file, read_config, read_
 from llama_np.memory import available_memory
 from llama_np.params import Params, read_params, weight_shapes
 from llama_np.pth import map_pth
-from llama_np.tokenizer import Tokenizer
+from llama_np.tokenizer import Tokenizer, require_file
 from llama_np.tokenizer_json import read_tokenizer
 
 TINY = Path(__file__).parent.parent / "data" / "tiny"
@@ -39,13 +40,22 @@ _DTYPES = {
 _NOT_WEIGHTS = ("rope.freqs", "rotary_emb.inv_freq")
 
 
-class Model(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Model:
     """What `load` returns. weights: Meta's names to read-only arrays, mapped from the files; files: their paths."""
 
     weights: dict[str, np.ndarray]
     params: Params
-    tokenizer: Tokenizer
     files: tuple[Path, ...]
+    read_tokenizer: Callable[[], Tokenizer]
+
+    @cached_property
+    def tokenizer(self):
+        """The Tokenizer, read when it is first asked for: 128,000 tokens take longer than all that `load` does.
+
+        Raises ValueError with one line that says what is wrong with its file, or that it is another model's.
+        """
+        return self.read_tokenizer()
 
 
 class MemoryWarning(UserWarning):
@@ -56,7 +66,8 @@ def load(path=None):
     """Open a model folder. path: the folder; without it $LLAMA_NP_MODEL, or else the one in data/tiny.
 
     Reads Hugging Face's form where there is a config.json, or else Meta's. Returns Model.
-    Raises FileNotFoundError or ValueError with one line that says which file is wrong, how, and what to do.
+    Raises FileNotFoundError or ValueError with one line that says which file is wrong, how, and what to do;
+    what the tokenizer's file holds is looked at when Model.tokenizer is first asked for.
     Warns with MemoryWarning where the weights do not fit in memory.
     """
     folder = Path(os.environ.get("LLAMA_NP_MODEL") or TINY) if path is None else Path(path)
@@ -70,9 +81,6 @@ def load(path=None):
         inside = " (its folder original has one: name that)" if (folder / "original" / "params.json").is_file() else ""
         wanted = "neither config.json, as Hugging Face has it, nor Meta's params.json"
         raise FileNotFoundError(f"{folder}: there is {wanted}{inside}; a model folder needs one of them")
-    if model.tokenizer.vocab_size != model.params.vocab_size:
-        found, asked = model.tokenizer.vocab_size, model.params.vocab_size
-        raise ValueError(f"{folder}: the tokenizer makes {found} ids, but vocab_size is {asked}; {_REMEDY}")
     _check_memory(folder, model.files)
     return model
 
@@ -85,7 +93,8 @@ def _load_meta(folder):
     embeddings, output = weights["tok_embeddings.weight"], weights["output.weight"]
     if output.__array_interface__ == embeddings.__array_interface__:  # so torch.save stores a tied output
         params, weights["output.weight"] = replace(params, tied_output=True), embeddings
-    return Model(weights, params, Tokenizer(folder / "tokenizer.model"), (file,))
+    tokenizer = require_file(folder / "tokenizer.model")
+    return Model(weights, params, (file,), partial(_read_tokenizer, folder, tokenizer, params, stop_ids=None))
 
 
 def _load_hugging_face(folder):
@@ -96,7 +105,9 @@ def _load_hugging_face(folder):
     for name in weights:
         if name.endswith((".wq.weight", ".wk.weight")):
             weights[name] = PermutedRows(weights[name], params.head_dim)
-    return Model(weights, params, _hugging_face_tokenizer(folder), tuple(files))
+    tokenizer = _hugging_face_tokenizer(folder)
+    read = partial(_read_tokenizer, folder, tokenizer, params, read_stop_ids(folder))
+    return Model(weights, params, tuple(files), read)
 
 
 def _meta_file(folder):
@@ -116,16 +127,20 @@ def _meta_file(folder):
 
 
 def _hugging_face_tokenizer(folder):
-    if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer(*read_tokenizer(folder / "tokenizer.json"))
-    else:
-        places = [folder / "original" / "tokenizer.model", folder / "tokenizer.model"]
-        found = [path for path in places if path.is_file()]
-        if not found:
-            wanted = "neither tokenizer.json nor tokenizer.model"
-            raise FileNotFoundError(f"{folder}: there is {wanted}; {_fetch(folder)}")
-        tokenizer = Tokenizer(found[0])
-    stop_ids = read_stop_ids(folder)
+    """The file with the tokenizer. Raises FileNotFoundError if there is none."""
+    places = [folder / "tokenizer.json", folder / "original" / "tokenizer.model", folder / "tokenizer.model"]
+    for path in places:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{folder}: there is neither tokenizer.json nor tokenizer.model; {_fetch(folder)}")
+
+
+def _read_tokenizer(folder, path, params, stop_ids):
+    """The Tokenizer of a file, checked against the model's sizes. stop_ids: the model's, or None for Meta's."""
+    tokenizer = Tokenizer(*read_tokenizer(path)) if path.suffix == ".json" else Tokenizer(path)
+    if tokenizer.vocab_size != params.vocab_size:
+        found, asked = tokenizer.vocab_size, params.vocab_size
+        raise ValueError(f"{folder}: the tokenizer makes {found} ids, but vocab_size is {asked}; {_REMEDY}")
     tokenizer.stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     return tokenizer
 

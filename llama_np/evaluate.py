@@ -5,6 +5,7 @@ what it writes when let go, and how its layers and heads share the work.
 """
 
 import sys
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ N_DOCUMENTS = 40
 
 def widened(model):
     """The same model with float32 weights: the same answers, without converting them at every pass."""
-    return model._replace(weights={name: array.astype(np.float32) for name, array in model.weights.items()})
+    return replace(model, weights={name: array.astype(np.float32) for name, array in model.weights.items()})
 
 
 # ---- questions with one right answer ----
@@ -124,7 +125,7 @@ def without_layer(model, layer):
     """The model with one layer left out: what it would add to the residual stream is zero."""
     names = [f"layers.{layer}.{name}.weight" for name in ("attention.wo", "feed_forward.w2")]
     zeros = {name: np.zeros_like(model.weights[name]) for name in names}
-    return model._replace(weights=model.weights | zeros)
+    return replace(model, weights=model.weights | zeros)
 
 
 def logit_lens(model, text):

@@ -120,9 +120,7 @@ def read_ranks(path):
     Returns a dict of bytes to rank. Raises FileNotFoundError, or ValueError that names the file and the line.
     tiktoken's own reader remembers files by path, and would give the old ranks for a new file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; a model folder needs its tokenizer.model")
+    path = require_file(path)
     data = path.read_bytes()
     if not data:
         raise ValueError(f"{path}: the file is empty; {_REMEDY}")
@@ -131,6 +129,13 @@ def read_ranks(path):
         if bytes([value]) not in ranks:
             raise ValueError(f"{path}: the single byte 0x{value:02X} is not among its tokens; {_REMEDY}")
     return ranks
+
+
+def require_file(path):
+    """The path of a tokenizer.model, if there is one. Raises FileNotFoundError."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; a model folder needs its tokenizer.model")
+    return Path(path)
 
 
 def _read_good_ranks(data):

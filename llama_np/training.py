@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import ml_dtypes
@@ -401,7 +401,7 @@ def draw_losses(losses, recipe, path):
 def write_evaluation(state, folder):
     """Measure what was written, beside the float32 weights it was rounded from. Leaves folder/evaluation.md."""
     model = widened(load(folder))
-    answers, exact_answers = all_answers(model), all_answers(model._replace(weights=state.weights))
+    answers, exact_answers = all_answers(model), all_answers(replace(model, weights=state.weights))
     pairs = [(a, b) for name in answers for a, b in zip(answers[name], exact_answers[name], strict=True)]
     same = sum(a == b for a, b in pairs)
     text = io.StringIO()

@@ -189,8 +189,12 @@ def generate_on(ids):
     return call
 
 
+def load_tokenizer(folder):
+    return load(folder).tokenizer
+
+
 def with_tokenizer(method, argument):
-    return lambda folder: getattr(load(folder).tokenizer, method)(argument)
+    return lambda folder: getattr(load_tokenizer(folder), method)(argument)
 
 
 class Case(NamedTuple):
@@ -370,6 +374,9 @@ WEIGHTS = [
 TOKENIZERS = [
     Case("no tokenizer.model", r"tokenizer\.model: no such file; .*needs", remove("tokenizer.model")),
     Case("tokenizer.model is a folder", r"tokenizer\.model: no such file", directory("tokenizer.model")),
+]  # fmt: skip
+
+INSIDE_TOKENIZERS = [
     Case("tokenizer.model is empty", r"tokenizer\.model.*; copy", contents("tokenizer.model", b"")),
     Case("tokenizer.model is SentencePiece's", r"tokenizer\.model, line 1: .*copy",
          contents("tokenizer.model", b"\n\x0e\n\x05<unk>\x15\0")),
@@ -384,6 +391,7 @@ TOKENIZERS = [
          r"none: the tokenizer makes 513 ids, but vocab_size is 512; copy both",
          lambda folder: save_ranks(RANKS | {b"ab": 256}, folder / "tokenizer.model")),
 ]  # fmt: skip
+TOKENIZERS += [case._replace(call=load_tokenizer) for case in INSIDE_TOKENIZERS]
 
 CALLS = [
     Case("no ids", "no token ids.*needs at least one", call=forward_on([]), arguments=None),

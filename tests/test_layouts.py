@@ -184,6 +184,16 @@ def test_opening_reads_no_weights_and_makes_no_engine(tiny, tmp_path, monkeypatc
     assert load(tmp_path / "m").tokenizer.vocab_size == 1024
 
 
+@pytest.mark.parametrize("layout", [meta, hf_whole, hf_with_metas_tokenizer])
+def test_a_tokenizer_is_read_once_and_only_when_it_is_asked_for(layout, tiny, tmp_path, monkeypatch):
+    layout(tmp_path / "m", tiny)
+    monkeypatch.setattr(checkpoint, "Tokenizer", lambda *_: pytest.fail("the tokenizer was read"))
+    model = load(tmp_path / "m")
+    assert forward(model.weights, model.params, [5, 6]).shape == (2, 1024)
+    monkeypatch.undo()
+    assert model.tokenizer is model.tokenizer and model.tokenizer.ranks == tiny.tokenizer.ranks
+
+
 def test_hugging_faces_form_goes_before_metas(tiny, tmp_path):
     """A folder with both at the top, as some mirrors have it: the files of one form are not mixed with the other's."""
     meta(tmp_path / "m", tiny)
@@ -808,10 +818,10 @@ def test_what_the_quick_way_takes_the_slow_one_takes_too(data):
 # What is missing, and what does not fit
 
 
-def check_refused(folder, says, kind, capsys):
+def check_refused(folder, says, kind, capsys, opens=load):
     """Refused in Python by an error of a kind, and on the command line in one line."""
     with pytest.raises(kind, match=says) as refusal:
-        load(folder)
+        opens(folder)
     message = str(refusal.value)
     assert type(refusal.value) is kind and message.isprintable() and len(message) < len(str(folder)) + 500
     assert re.search("copy|run it again|use|needs|name that", message)
@@ -885,7 +895,8 @@ def test_a_tokenizer_of_another_model(in_parts, small, capsys):
     _, _, tokens = small
     fields = hugging_face.tokenizer_fields(tokens.ranks, tokens.special_tokens)
     write_tokenizer(in_parts / "tokenizer.json", fields)
-    check_refused(in_parts, "m: the tokenizer makes 512 ids, but vocab_size is 1024; copy both", ValueError, capsys)
+    says = "m: the tokenizer makes 512 ids, but vocab_size is 1024; copy both"
+    check_refused(in_parts, says, ValueError, capsys, lambda folder: load(folder).tokenizer)
 
 
 def test_tensors_that_are_missing_or_have_other_shapes_or_are_too_many(small, tmp_path, capsys):
