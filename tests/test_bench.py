@@ -59,6 +59,12 @@ def test_a_quick_pass_is_repeated_and_a_long_one_is_not(monkeypatch):
     assert asked == [1, 1, 20, 1]
 
 
+def test_the_time_of_one_call_of_several(monkeypatch):
+    clock, calls = iter([10.0, 15.0]), []
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: next(clock))
+    assert bench.seconds(lambda: calls.append(1), 5) == 1.0 and len(calls) == 5
+
+
 def test_it_writes_a_model_of_the_asked_shape_where_there_is_none(tmp_path, capsys):
     command = [str(tmp_path), "--like", "tiny", "--layers", "2", "--rounds", "1", "--tokens", "1"]
     assert bench.main(command) == 0
