@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 
 import ml_dtypes
@@ -49,11 +49,12 @@ class Model:
     files: tuple[Path, ...]
     read_tokenizer: Callable[[], Tokenizer]
 
-    @cached_property
+    @property
     def tokenizer(self):
         """The Tokenizer, read when it is first asked for: 128,000 tokens take longer than all that `load` does.
 
-        Raises ValueError with one line that says what is wrong with its file, or that it is another model's.
+        Until then its file must stay. Raises FileNotFoundError or ValueError with one line that says what is wrong
+        with the file, or that it is another model's.
         """
         return self.read_tokenizer()
 
@@ -93,8 +94,8 @@ def _load_meta(folder):
     embeddings, output = weights["tok_embeddings.weight"], weights["output.weight"]
     if output.__array_interface__ == embeddings.__array_interface__:  # so torch.save stores a tied output
         params, weights["output.weight"] = replace(params, tied_output=True), embeddings
-    tokenizer = require_file(folder / "tokenizer.model")
-    return Model(weights, params, (file,), partial(_read_tokenizer, folder, tokenizer, params, stop_ids=None))
+    tokenizer = require_file(folder / "tokenizer.model").absolute()
+    return Model(weights, params, (file,), _once(_read_tokenizer, folder, tokenizer, params, None))
 
 
 def _load_hugging_face(folder):
@@ -105,9 +106,12 @@ def _load_hugging_face(folder):
     for name in weights:
         if name.endswith((".wq.weight", ".wk.weight")):
             weights[name] = PermutedRows(weights[name], params.head_dim)
-    tokenizer = _hugging_face_tokenizer(folder)
-    read = partial(_read_tokenizer, folder, tokenizer, params, read_stop_ids(folder))
-    return Model(weights, params, tuple(files), read)
+    tokenizer = _hugging_face_tokenizer(folder).absolute()
+    stop_ids = read_stop_ids(folder)
+    if stop_ids and max(stop_ids) >= params.vocab_size:
+        wrong = f'"eos_token_id" {max(stop_ids)} is not one of the {params.vocab_size} ids'
+        raise ValueError(f"{folder}: {wrong}; copy generation_config.json and config.json again")
+    return Model(weights, params, tuple(files), _once(_read_tokenizer, folder, tokenizer, params, stop_ids))
 
 
 def _meta_file(folder):
@@ -133,6 +137,11 @@ def _hugging_face_tokenizer(folder):
         if path.is_file():
             return path
     raise FileNotFoundError(f"{folder}: there is neither tokenizer.json nor tokenizer.model; {_fetch(folder)}")
+
+
+def _once(function, *arguments):
+    """A function without arguments that calls the given one the first time, and gives what it gave ever after."""
+    return cache(partial(function, *arguments))
 
 
 def _read_tokenizer(folder, path, params, stop_ids):

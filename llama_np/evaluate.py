@@ -242,7 +242,9 @@ def _story(model, opening, max_new_tokens=120):
 
 
 def _evaluate(options):
-    model = widened(load(options.model))
+    model = load(options.model)
+    _ = model.tokenizer  # a bad one is found before all the work
+    model = widened(model)
     write_report(model, all_answers(model), sys.stdout)
 
 

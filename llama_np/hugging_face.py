@@ -140,7 +140,7 @@ def read_stop_ids(folder):
     for path in (folder / "generation_config.json", folder / "config.json"):
         value = read_fields(path).get("eos_token_id") if path.is_file() else None
         ids = value if isinstance(value, list) else [value]
-        if value is not None and not all(type(i) is int and i >= 0 for i in ids):
+        if value is not None and not (ids and all(type(i) is int and i >= 0 for i in ids)):
             raise ValueError(
                 f'{path}: "eos_token_id" is {reprlib.repr(value)}; it must be a token id or a list of them'
             )

@@ -132,9 +132,9 @@ def read_ranks(path):
 
 
 def require_file(path):
-    """The path of a tokenizer.model, if there is one. Raises FileNotFoundError."""
+    """The path of a tokenizer's file, if there is one. Raises FileNotFoundError."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; a model folder needs its tokenizer.model")
+        raise FileNotFoundError(f"{path}: no such file; a model folder needs its tokenizer")
     return Path(path)
 
 

@@ -7,9 +7,9 @@ import json
 import re
 import reprlib
 from contextlib import suppress
-from pathlib import Path
 
 from llama_np.bpe import SPLIT_PATTERN
+from llama_np.tokenizer import require_file
 
 _LLAMA_3_SPLIT = [
     {"type": "Split", "pattern": {"Regex": SPLIT_PATTERN}, "behavior": "Isolated", "invert": False},
@@ -22,16 +22,17 @@ _UNUSED = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
 def read_tokenizer(path):
     """Read tokenizer.json. Returns ranks, a dict of bytes to id, and special tokens, a dict of name to id.
 
-    The merges are not read: all ids follow from the ranks. Raises ValueError where the file would split or merge text
-    in another way than Llama 3 does.
+    The merges are not read: all ids follow from the ranks. Raises FileNotFoundError, or ValueError where the file would
+    split or merge text in another way than Llama 3 does.
     """
-    path = Path(path)
+    path = require_file(path)
     fields = _read_json(path)
     try:
         _refuse_other_tokenizers(path, fields)
         vocab = fields["model"]["vocab"]
         tokens = sorted(vocab, key=vocab.get)
         added = {token["content"]: token["id"] for token in sorted(fields["added_tokens"], key=lambda t: t["id"])}
+        "".join(added).encode()  # they must be texts, and whole characters
         ids = [*map(vocab.get, tokens), *added.values()]
         ranks = {token.translate(_BYTES).encode("latin-1"): rank for rank, token in enumerate(tokens)}
     except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
@@ -51,7 +52,7 @@ def _read_json(path):
     data = path.read_bytes()
     begin, end = re.search(rb'"merges":\s*\[|$', data).end(), data.rfind(b"]")
     if begin <= end and not data[end + 1 :].strip(b"} \r\n\t"):
-        with suppress(ValueError):  # if these were not the brackets around the merges
+        with suppress(ValueError, RecursionError):  # if these were not the brackets around the merges
             return json.loads(data[:begin] + data[end:])
     try:
         return json.loads(data)

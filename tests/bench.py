@@ -3,7 +3,8 @@
 All run on the same weights, in turns, so that a busy moment of the machine hits all of them alike; what counts is the
 ratio. Needs torch and transformers (tests/requirements-oracle.txt); llama.cpp takes part where llama-cpp-python and
 gguf are installed and the disk has room for its copy of the weights. A pass is one forward pass over T tokens with
-nothing before them: over 1 token it does the work of decoding one, over 17 the question, over 512 a page.
+nothing before them, and the mean of several where one takes less than 0.2 s: over 1 token it does the work of decoding
+one, over 17 the question, over 512 a page.
 """
 
 import os
@@ -40,7 +41,7 @@ LENGTHS = [1, 2, 4, 8, 16, 17, 512]
 # Seconds between passes: the threads of some contenders go on spinning for a while after their work.
 _REST = 0.4
 
-# A pass is repeated for so many seconds, as decoding repeats it: a single quick one would time the waking up.
+# For so many seconds a quick pass is repeated, as decoding repeats it: a single one would time the waking up.
 _BURST = 0.2
 
 # Whoever takes more seconds than this for a pass, and 4 times as long as llama_np, runs once, and that is all.
@@ -140,12 +141,13 @@ def read_bandwidth(weights, limit=2 * 10**9):
         return max(n_bytes / seconds(lambda: list(threads.map(np.max, parts))) for _ in range(3))
 
 
-def seconds(function, times=1):
-    """How long one of several calls takes, each right after the other."""
-    start = time.perf_counter()
-    for _ in range(times):
+def seconds(function):
+    """How long a call takes: the mean of as many, each right after the other, as it takes to fill a burst."""
+    start, n_calls, elapsed = time.perf_counter(), 0, 0
+    while elapsed < _BURST:
         function()
-    return (time.perf_counter() - start) / times
+        n_calls, elapsed = n_calls + 1, time.perf_counter() - start
+    return elapsed / n_calls
 
 
 def own_memory():
@@ -167,8 +169,7 @@ def measure(passes, params, rounds, lengths):
             continue
         ids = random.integers(params.vocab_size, size=T).tolist()
         time.sleep(_REST)
-        times_over = max(1, int(_BURST / first[name])) if n > 0 else 1
-        taken = seconds(lambda name=name, ids=ids: passes[name](ids), times_over)
+        taken = seconds(lambda name=name, ids=ids: passes[name](ids))
         if n == 0:
             first[name] = taken
             slow |= {name} if taken > max(_PATIENCE, 4 * first["llama_np"]) else set()
@@ -195,7 +196,7 @@ def main(arguments=None):
     parser.add_argument("--like", choices=SHAPES, help="write a model of this shape and random weights into DIR first")
     parser.add_argument("--layers", type=positive_int, metavar="N", help="with --like: fewer layers")
     parser.add_argument("--tokenizer", type=Path, metavar="PATH", help="with --like: the tokenizer.model to copy")
-    parser.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="how often each runs (5)")
+    parser.add_argument("--rounds", type=positive_int, default=5, metavar="N", help="how often each takes its turn (5)")
     parser.add_argument("--tokens", type=positive_int, nargs="+", default=LENGTHS, metavar="T", help="which passes")
     parser.add_argument("--gguf", nargs="*", default=[], metavar="KIND", help="llama.cpp as well: BF16 Q8_0")
     return run("tests.bench", _bench, parser.parse_args(arguments))
@@ -215,7 +216,8 @@ def _bench(options):
     start, before = time.perf_counter(), own_memory()
     model = load(folder)
     load_time, load_memory = time.perf_counter() - start, own_memory() - before
-    tokenizer_time = seconds(lambda: model.tokenizer)
+    start, _ = time.perf_counter(), model.tokenizer
+    tokenizer_time = time.perf_counter() - start
     blas = ", ".join(f"{info['architecture']}" for info in threadpool_info() if info["internal_api"] == "openblas")
     warm_up(model.files)
     print(f"{folder.name}: {model.params}; {usable_cores()} cores, OpenBLAS kernel {blas}")

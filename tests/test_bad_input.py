@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 
 from llama_np import __main__ as command
-from llama_np import checkpoint, forward, load, training
+from llama_np import checkpoint, evaluate, forward, load, training
 from llama_np.checkpoint import map_safetensors, read_weights, write_safetensors
 from llama_np.decode import generate
 from llama_np.files import replace_file
@@ -501,6 +501,13 @@ def test_on_the_command_line(case, folder, capsys):
     assert status == 2 and out == "" and err.endswith("\n")
     assert re.match(r"(python -m )?llama_np: ", err)
     check_message(err.removesuffix("\n"), case, folder)
+
+
+def test_evaluate_finds_a_bad_tokenizer_before_all_its_work(folder, capsys):
+    (folder / "tokenizer.model").write_bytes(b"x\n")
+    assert evaluate.main(["--model", str(folder)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and re.fullmatch(r"llama_np\.evaluate: .*tokenizer\.model, line 1: .*; copy .*\n", err)
 
 
 def test_the_folder_that_the_bad_ones_are_made_from_is_good(folder):

@@ -36,7 +36,7 @@ def test_it_prints_a_row_for_each_contender_and_length(capsys):
 def test_who_is_slow_runs_once(monkeypatch):
     """Slow is more than 5 s and more than 4 times llama_np's; a round that warms up is not counted."""
     taken = {"llama_np": 2.0, "three times": 6.0, "five times": 10.0}
-    monkeypatch.setattr(bench, "seconds", lambda run, times: run())
+    monkeypatch.setattr(bench, "seconds", lambda run: run())
     monkeypatch.setattr(bench, "_REST", 0)
     passes = {name: lambda ids, name=name: taken[name] for name in taken}
     times = bench.measure(passes, shape_like("tiny"), rounds=2, lengths=[1, 4])
@@ -45,24 +45,23 @@ def test_who_is_slow_runs_once(monkeypatch):
 
 
 def test_quick_ones_all_run_even_if_llama_np_is_quicker(monkeypatch):
-    monkeypatch.setattr(bench, "seconds", lambda run, times: run())
+    monkeypatch.setattr(bench, "seconds", lambda run: run())
     monkeypatch.setattr(bench, "_REST", 0)
     passes = {"llama_np": lambda ids: 0.01, "other": lambda ids: 0.1}
     assert bench.measure(passes, shape_like("tiny"), 1, [1]) == {("llama_np", 1): [0.01], ("other", 1): [0.1]}
 
 
-def test_a_quick_pass_is_repeated_and_a_long_one_is_not(monkeypatch):
-    asked = []
-    monkeypatch.setattr(bench, "seconds", lambda run, times: asked.append(times) or run())
-    monkeypatch.setattr(bench, "_REST", 0)
-    bench.measure({"llama_np": lambda ids: 0.01, "other": lambda ids: 0.3}, shape_like("tiny"), 1, [1])
-    assert asked == [1, 1, 20, 1]
+def test_a_quick_call_is_repeated_for_a_fifth_of_a_second_and_its_mean_is_told(monkeypatch):
+    now, calls = [10.0], []
 
+    def call(takes):
+        calls.append(takes)
+        now[0] += takes
 
-def test_the_time_of_one_call_of_several(monkeypatch):
-    clock, calls = iter([10.0, 15.0]), []
-    monkeypatch.setattr(bench.time, "perf_counter", lambda: next(clock))
-    assert bench.seconds(lambda: calls.append(1), 5) == 1.0 and len(calls) == 5
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+    cold_first = iter([0.09, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02])
+    assert bench.seconds(lambda: call(next(cold_first))) == pytest.approx(0.21 / 7) and len(calls) == 7
+    assert bench.seconds(lambda: call(3.0)) == pytest.approx(3.0) and len(calls) == 8
 
 
 def test_it_writes_a_model_of_the_asked_shape_where_there_is_none(tmp_path, capsys):

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import ml_dtypes
@@ -191,7 +192,28 @@ def test_a_tokenizer_is_read_once_and_only_when_it_is_asked_for(layout, tiny, tm
     model = load(tmp_path / "m")
     assert forward(model.weights, model.params, [5, 6]).shape == (2, 1024)
     monkeypatch.undo()
-    assert model.tokenizer is model.tokenizer and model.tokenizer.ranks == tiny.tokenizer.ranks
+    changed = replace(model, weights={})
+    assert changed.tokenizer is model.tokenizer and model.tokenizer.ranks == tiny.tokenizer.ranks
+
+
+@pytest.mark.parametrize("layout", [meta, hf_whole])
+def test_the_tokenizer_is_the_loaded_folders_wherever_one_goes(layout, tiny, tmp_path, monkeypatch):
+    layout(tmp_path / "m", tiny)
+    monkeypatch.chdir(tmp_path)
+    model = load("m")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert model.tokenizer.ranks == tiny.tokenizer.ranks
+
+
+@pytest.mark.parametrize("layout", [meta, hf_whole, hf_with_metas_tokenizer])
+def test_a_tokenizer_that_went_away_after_loading(layout, tiny, tmp_path):
+    layout(tmp_path / "m", tiny)
+    model = load(tmp_path / "m")
+    for path in tmp_path.glob("m/tokenizer.*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.(json|model): no such file; .* needs its tokenizer"):
+        _ = model.tokenizer
 
 
 def test_hugging_faces_form_goes_before_metas(tiny, tmp_path):
@@ -633,7 +655,7 @@ def test_stop_ids(generation, config, expected, tmp_path):
     assert read_stop_ids(tmp_path) == expected
 
 
-@pytest.mark.parametrize("value", [-1, [128001, -1], True, [False], 1.5, "<|eot_id|>", ["1"], [[1]], {}])
+@pytest.mark.parametrize("value", [-1, [128001, -1], True, [False], 1.5, "<|eot_id|>", ["1"], [[1]], {}, []])
 def test_stop_ids_that_are_refused(value, tmp_path):
     for name in ("config.json", "generation_config.json"):  # the second is read first
         hugging_face.write_json(tmp_path / name, {"eos_token_id": value})
@@ -651,6 +673,11 @@ def test_stop_ids_reach_the_tokenizer_and_end_the_text(small, tmp_path):
     assert model.tokenizer.stop_ids == [9, likeliest[1]]
     assert likeliest[0] != likeliest[1]
     assert list(generate(model.weights, model.params, [5], 3, model.tokenizer.stop_ids)) == likeliest[:1]
+
+
+def test_a_stop_id_beyond_the_vocabulary(in_parts, capsys):
+    hugging_face.write_json(in_parts / "generation_config.json", {"eos_token_id": [5, 1024]})
+    check_refused(in_parts, r'm: "eos_token_id" 1024 is not one of the 1024 ids; copy', ValueError, capsys)
 
 
 # tokenizer.json
@@ -702,6 +729,8 @@ REFUSED_TOKENIZERS = [
     (("added_tokens", 3, "content"), "<|eot_id|>", "its ids must be 0, 1, 2"),
     (("added_tokens", 9, "content"), "<|end|>", r"the token <\|eot_id\|> is missing; copy"),
     (("added_tokens", 0, "content"), "<s>", r"the token <\|begin_of_text\|> is missing; copy"),
+    (("added_tokens", 3, "content"), 5, "TypeError"),
+    (("added_tokens", 3, "content"), None, "TypeError"),
     (("added_tokens",), ..., "KeyError"),
     (("added_tokens",), None, "not the tokenizer.json of a Llama 3"),
     (("added_tokens",), [{"id": 768}], "not the tokenizer.json of a Llama 3"),
@@ -728,6 +757,19 @@ def test_tokenizers_that_are_refused(place, value, says, tokenizer_file, tmp_pat
 )
 def test_a_tokenizer_json_that_is_no_json(data, tmp_path):
     (tmp_path / "tokenizer.json").write_bytes(data)
+    with pytest.raises(ValueError, match=r"tokenizer\.json: not JSON .*; copy it again"):
+        read_tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_half_a_character_for_a_name(tokenizer_file, tmp_path):
+    fields = changed(tokenizer_file, ("added_tokens", 3, "content"), "\ud83d")
+    (tmp_path / "tokenizer.json").write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"not the tokenizer\.json of a Llama 3 \(UnicodeEncodeError.*copy it again"):
+        read_tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_brackets_too_deep_before_the_merges(tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes(b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b', "merges": []}')
     with pytest.raises(ValueError, match=r"tokenizer\.json: not JSON .*; copy it again"):
         read_tokenizer(tmp_path / "tokenizer.json")
 
