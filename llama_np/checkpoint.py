@@ -42,7 +42,10 @@ _NOT_WEIGHTS = ("rope.freqs", "rotary_emb.inv_freq")
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What `load` returns. weights: Meta's names to read-only arrays, mapped from the files; files: their paths."""
+    """What `load` returns. weights: Meta's names to read-only arrays, mapped from the files; files: their paths.
+
+    read_tokenizer: what `tokenizer` asks, which reads the file the first time and has the Tokenizer ready ever after.
+    """
 
     weights: dict[str, np.ndarray]
     params: Params

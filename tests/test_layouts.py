@@ -188,7 +188,8 @@ def test_opening_reads_no_weights_and_makes_no_engine(tiny, tmp_path, monkeypatc
 @pytest.mark.parametrize("layout", [meta, hf_whole, hf_with_metas_tokenizer])
 def test_a_tokenizer_is_read_once_and_only_when_it_is_asked_for(layout, tiny, tmp_path, monkeypatch):
     layout(tmp_path / "m", tiny)
-    monkeypatch.setattr(checkpoint, "Tokenizer", lambda *_: pytest.fail("the tokenizer was read"))
+    for name in ("Tokenizer", "read_tokenizer"):
+        monkeypatch.setattr(checkpoint, name, lambda *_: pytest.fail("the tokenizer was read"))
     model = load(tmp_path / "m")
     assert forward(model.weights, model.params, [5, 6]).shape == (2, 1024)
     monkeypatch.undo()
